@@ -1,0 +1,64 @@
+package isolates
+
+import (
+	"encoding/json"
+)
+
+// An AnalyzeRequest asks what the modules of a program export.
+type AnalyzeRequest struct {
+	Program *Program
+	// Env is what process.env holds while modules are evaluated.
+	Env map[string]string
+	// Now is the frozen clock in milliseconds since the epoch, Seed the stream of randomness.
+	Now  int64
+	Seed [32]byte
+	// Limits bound the evaluation of each module. The default timeout is 4 s.
+	Limits Limits
+}
+
+// An Analysis is what a bundle exports. All lists are sorted by module, then by position in the source.
+type Analysis struct {
+	Functions []FunctionExport
+	// Schema is what the default export of schema.js exports as JSON; nil if there is no such module.
+	Schema json.RawMessage
+	// Crons is what the default export of crons.js exports as JSON; nil if there is no such module.
+	Crons json.RawMessage
+	// Routes are those of the router in http.js.
+	Routes []Route
+	// AuthConfig is the default export of auth.config.js as JSON; nil if there is no such module.
+	AuthConfig json.RawMessage
+}
+
+// A FunctionExport is one registered function.
+type FunctionExport struct {
+	// Module and Export name it: "dir/file.js" and "fn".
+	Module, Export string
+	Kind           Kind
+	// Public and Internal are both false for a function that only internal callers may reach.
+	Public, Internal bool
+	// Args and Returns are validator JSON; Returns is "null" if there is no validator. Unset for httpAction.
+	Args, Returns json.RawMessage
+	// Position is where the export is defined; its File is empty if unknown.
+	Position Frame
+}
+
+// A Route is one route of the HTTP router.
+type Route struct {
+	// Path ends with "*" if it is a prefix.
+	Path, Method string
+}
+
+// An AnalyzeError says which module could not be evaluated or exports something wrong, and why.
+type AnalyzeError struct {
+	// Code is the short code of the failure, such as "ModuleEvaluationFailed" or "InvalidSchemaExport".
+	Code   string
+	Module string
+	// Message is the whole text for the developer.
+	Message string
+	// Err is the *ScriptError, *TimeoutError, … behind it; may be nil.
+	Err error
+}
+
+func (e *AnalyzeError) Error() string { return e.Message }
+
+func (e *AnalyzeError) Unwrap() error { return e.Err }
