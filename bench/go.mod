@@ -1,0 +1,3 @@
+module runlog/bench
+
+go 1.26.0
