@@ -1,0 +1,138 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"runlog/exec"
+	"runlog/internal/auth"
+	"runlog/internal/clock"
+	"runlog/log"
+)
+
+// A Runner runs calls; *exec.Runner is one. Errors are *exec.FunctionError, *exec.SystemError, the context's, or
+// faults of the runner's own.
+type Runner interface {
+	Query(ctx context.Context, c exec.Call) (*exec.Outcome, error)
+	Mutation(ctx context.Context, c exec.Call) (*exec.Outcome, error)
+	Action(ctx context.Context, c exec.Call) (*exec.Outcome, error)
+	// Any runs a function as the kind it was defined with.
+	Any(ctx context.Context, c exec.Call) (*exec.Outcome, error)
+	// QueryBatch runs queries at one timestamp; result i belongs to call i.
+	QueryBatch(ctx context.Context, calls []exec.Call) ([]exec.BatchResult, error)
+	// LatestTimestamp is the newest timestamp a query may read at.
+	LatestTimestamp(ctx context.Context) log.Timestamp
+}
+
+// An Authenticator says who is calling; *auth.Authenticator is one.
+type Authenticator interface {
+	// Authenticate reads an Authorization header; "" is nobody.
+	Authenticate(header string) (auth.Caller, error)
+	// CheckKey reads an admin key that came without the header.
+	CheckKey(key string) (auth.Caller, error)
+}
+
+// A Backend is what a Server serves, once it is there.
+type Backend struct {
+	Runner Runner
+	Auth   Authenticator
+	// Detail returns what /readyz shows beside readiness, as JSON marshals it; nil shows nothing.
+	Detail func() any
+}
+
+// Options configure a Server.
+type Options struct {
+	// Instance is the name at /instance_name and in some error texts. Default "runlog".
+	Instance string
+	// Version is the text at /version and /instance_version. Default "unknown".
+	Version string
+	// Redact withholds error texts, frames and log lines from clients; data of a ConvexError is always sent.
+	Redact bool
+	// Metrics answers GET /metrics; nil means no such route.
+	Metrics http.Handler
+
+	// BodyLimit bounds the body of a function route, in bytes. Default 2^24 + 2000, which leaves room for arguments
+	// of 16 MiB and their envelope.
+	BodyLimit int64
+	// EchoLimit bounds the body of /echo, in bytes. Default 128 MiB.
+	EchoLimit int64
+	// BodyMemory bounds the bodies above 64 KiB that are held at once, in bytes; further ones wait. Default 256 MiB,
+	// at least BodyLimit and EchoLimit.
+	BodyMemory int64
+	// HeaderTimeout bounds the time a client takes for a request's header. Default 10 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout bounds the time a client takes to send a body. Default 60 s.
+	BodyTimeout time.Duration
+	// WriteTimeout bounds the time a client takes to accept a large response. Default 60 s.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept between requests. Default 2 min.
+	IdleTimeout time.Duration
+
+	// Clock measures durations for the EventListener and sets the deadlines of connections, so that a server on a
+	// real network needs real time. Default clock.System().
+	Clock clock.Clock
+	// Logger receives faults and panics. Default slog.Default().
+	Logger *slog.Logger
+	// EventListener is told of requests.
+	EventListener EventListener
+}
+
+// An EventListener is told what a Server does. Its functions may be nil; they are called on the request's
+// goroutine and must be quick.
+type EventListener struct {
+	// RequestDone is called after each request.
+	RequestDone func(RequestInfo)
+}
+
+// RequestInfo says how a request ended.
+type RequestInfo struct {
+	// Route is the pattern that matched, such as "POST /api/query", or "" if none did.
+	Route    string
+	Status   int
+	Duration time.Duration
+}
+
+// EnsureDefaults fills what is unset.
+func (o *Options) EnsureDefaults() {
+	setDefault(&o.Instance, "runlog")
+	setDefault(&o.Version, "unknown")
+	setDefault(&o.BodyLimit, 1<<24+2000)
+	setDefault(&o.EchoLimit, 128<<20)
+	setDefault(&o.BodyMemory, max(256<<20, o.BodyLimit, o.EchoLimit))
+	setDefault(&o.HeaderTimeout, 10*time.Second)
+	setDefault(&o.BodyTimeout, 60*time.Second)
+	setDefault(&o.WriteTimeout, 60*time.Second)
+	setDefault(&o.IdleTimeout, 2*time.Minute)
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate reports every field that cannot be served with.
+func (o *Options) Validate() error {
+	var errs []error
+	check := func(ok bool, text string) {
+		if !ok {
+			errs = append(errs, errors.New("server: "+text))
+		}
+	}
+	check(o.BodyLimit > 0, "BodyLimit must be positive")
+	check(o.EchoLimit > 0, "EchoLimit must be positive")
+	check(o.BodyMemory >= max(o.BodyLimit, o.EchoLimit), "BodyMemory must hold the largest body")
+	check(o.HeaderTimeout > 0 && o.BodyTimeout > 0 && o.WriteTimeout > 0 && o.IdleTimeout > 0,
+		"timeouts must be positive")
+	return errors.Join(errs...)
+}

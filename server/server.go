@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+
+	"runlog/internal/rng"
+)
+
+// A Server answers HTTP requests. Its methods may be called from any goroutine.
+type Server struct {
+	options Options
+	http    *http.Server
+	mux     *http.ServeMux
+	ids     *requestIDs
+	bodies  *semaphore.Weighted // bytes of large bodies
+
+	backend  atomic.Pointer[Backend] // nil before Attach
+	stopping atomic.Bool
+}
+
+// New returns a server that is not listening.
+func New(o Options) (*Server, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		options: o,
+		mux:     http.NewServeMux(),
+		ids:     newRequestIDs(rng.NewSeed),
+		bodies:  semaphore.NewWeighted(o.BodyMemory),
+	}
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: o.HeaderTimeout,
+		IdleTimeout:       o.IdleTimeout,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	s.routes()
+	return s, nil
+}
+
+// Attach makes the server ready: function routes go to b from now on.
+func (s *Server) Attach(b Backend) { s.backend.Store(&b) }
+
+// Serve answers requests on l until Shutdown or Close, and then returns nil.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.http.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown stops listening, answers /readyz with 503 on open connections, and waits for requests under way. When
+// ctx ends first, the rest are cut off and the error of ctx is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
