@@ -1,0 +1,96 @@
+package lint
+
+// module is the path that imports of our own packages begin with.
+const module = "runlog"
+
+// A place is where a package stands: its level, and the packages of lower levels it may import.
+type place struct {
+	level   int
+	imports []string
+}
+
+// ground is what any package above level 0 may import besides its list.
+var ground = []string{"internal/clock", "internal/rng", "internal/invariants"}
+
+// places is the map of the repository. A package imports lower levels only, and of these only what is listed, so
+// that a new dependency is a decision and not an accident.
+var places = map[string]place{
+	"internal/clock":      {level: 0},
+	"internal/rng":        {level: 0},
+	"internal/invariants": {level: 0},
+	"internal/lint":       {level: 0},
+
+	"value": {level: 1},
+
+	"schema":         {level: 2, imports: []string{"value"}},
+	"isolates/shims": {level: 2},
+
+	"log": {level: 3, imports: []string{"value"}},
+
+	"index": {level: 4, imports: []string{"log", "schema", "value"}},
+
+	// Level 5 is mutually blind: what these have to say to each other goes through exec.
+	"commit":          {level: 5, imports: []string{"index", "log", "schema", "value"}},
+	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
+	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
+	"isolates/bundle": {level: 5, imports: []string{"isolates/shims", "value"}},
+	"internal/auth":   {level: 5, imports: []string{"value"}},
+
+	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "log", "schema", "value"}},
+
+	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
+
+	"server": {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
+
+	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
+
+	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "exec", "index", "internal/auth", "internal/deploy",
+		"internal/obs", "isolates", "isolates/bundle", "log", "schema", "server", "value"}},
+}
+
+// A door is the only way to an engine: the packages that may import it, outside tests and in them.
+type door struct {
+	// engine is an import path; what lies below it is behind the same door unless a longer path is listed.
+	engine string
+	// owners may import it; tests may too, in test files.
+	owners, tests []string
+}
+
+// anyPackage in a door's lists opens it for all.
+const anyPackage = "*"
+
+var doors = []door{
+	{engine: "github.com/cockroachdb/pebble/v2", owners: []string{"log"}},
+	// Tests of every package open a log in memory, on a file system that fails or crashes on command.
+	{engine: "github.com/cockroachdb/pebble/v2/vfs", owners: []string{"log"}, tests: []string{anyPackage}},
+	{engine: "github.com/google/btree", owners: []string{"index"}},
+	{engine: "github.com/dop251/goja", owners: []string{"isolates"}},
+	// The proof that a module keeps no state reads its syntax tree.
+	{engine: "github.com/dop251/goja/ast", owners: []string{"isolates", "isolates/bundle"}},
+	{engine: "github.com/dop251/goja/file", owners: []string{"isolates", "isolates/bundle"}},
+	{engine: "github.com/dop251/goja/parser", owners: []string{"isolates", "isolates/bundle"}},
+	{engine: "github.com/dop251/goja/token", owners: []string{"isolates", "isolates/bundle"}},
+	{engine: "github.com/dop251/goja/unistring", owners: []string{"isolates", "isolates/bundle"}},
+	{engine: "github.com/evanw/esbuild", owners: []string{"isolates/bundle"}, tests: []string{"isolates"}},
+	{engine: "github.com/segmentio/kafka-go", owners: []string{"commit/publish"}},
+	{engine: "go.opentelemetry.io", owners: []string{"internal/obs"}},
+	{engine: "github.com/prometheus", owners: []string{"internal/obs"}},
+	{engine: "github.com/spf13/cobra", owners: []string{"cmd/runner"}},
+	{engine: "github.com/coder/websocket", owners: []string{"server"}},
+	{engine: "math/rand", owners: []string{"internal/rng"}, tests: []string{anyPackage}},
+	// log/slog is for operational output; package log is ours.
+	{engine: "log"},
+	{engine: "log/slog", owners: []string{anyPackage}, tests: []string{anyPackage}},
+}
+
+// mayAskTheTime lists the packages whose code may call time.Now and its kind, and what for. All others are given
+// a clock.
+var mayAskTheTime = map[string]string{
+	"internal/clock": "it is the clock",
+	"internal/obs":   "latencies of exports",
+	"server":         "latencies of requests",
+	"cmd/runner":     "latencies and deadlines of a process",
+}
+
+// linesMax is the length of a source file that has grown a second subject.
+const linesMax = 800
