@@ -1,0 +1,91 @@
+# The front door. `make` lists what there is.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO          ?= go
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Modules of their own: the end-to-end suites, and the benchmark.
+NESTED := $(patsubst %/go.mod,%,$(wildcard test/go.mod bench/go.mod))
+
+# The packages whose goroutines meet.
+RACED := ./commit/... ./index/... ./log/... ./exec/... ./isolates/... ./server/...
+
+# Packages with transcripts: those whose tests import datadriven take the flag -rewrite, others reject it.
+GOLDEN = $(shell $(GO) list -f '{{range .TestImports}}{{if eq . "github.com/cockroachdb/datadriven"}}{{$$.ImportPath}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/cockroachdb/datadriven"}}{{$$.ImportPath}} {{end}}{{end}}' ./...)
+
+FUZZTIME ?= 20s
+COUNT    ?= 6
+
+.PHONY: help
+help: ## List the targets
+	@echo "make TARGET, where TARGET is"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Install what the tests run besides Go: Node, by apt-get, if it is missing
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+	  echo "deps: installing nodejs and npm with apt-get"; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends nodejs npm; \
+	fi
+	@echo "deps: $$($(GO) version), node $$(node --version), npm $$(npm --version 2>/dev/null)"
+
+.PHONY: build
+build: ## Build the programs into bin/
+	$(GO) build -o bin/ ./cmd/...
+
+.PHONY: vet
+vet: ## go vet, in every module
+	$(GO) vet ./...
+	@for m in $(NESTED); do echo "go vet ($$m)"; (cd $$m && $(GO) vet ./...); done
+
+.PHONY: test
+test: deps vet ## All tests: Go packages, then the end-to-end suites, which install Node packages with npm
+	$(GO) test -timeout 15m ./...
+	@for m in $(NESTED); do echo "go test ($$m)"; (cd $$m && $(GO) test -timeout 15m ./...); done
+
+.PHONY: race
+race: ## The tests of the packages whose goroutines meet, under the race detector and with invariants checked
+	$(GO) test -race -tags invariants -timeout 15m $(RACED)
+
+.PHONY: golden
+golden: ## Rewrite the expected output of transcripts; commit a difference only if you can explain it
+	@packages="$(strip $(GOLDEN))"; if [ -z "$$packages" ]; then echo "no package has transcripts"; else \
+	  $(GO) test -count=1 $$packages -rewrite; fi
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME each (20s)
+	@$(GO) list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r package dir; do \
+	  { grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go 2>/dev/null || true; } | cut -c6- | while read -r target; do \
+	    echo "fuzz $$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	  done; \
+	done
+
+.PHONY: microbench
+microbench: ## The packages' own benchmarks, COUNT times each (6), as benchstat reads them
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+.PHONY: bench
+bench: deps ## Measure runlog beside its peers and write docs/bench/DATE.md; BENCH="-rounds 1" passes flags on
+	cd bench && $(GO) run . -out ../docs/bench/DATE.md $(BENCH)
+
+.PHONY: lint
+lint: ## Formatting, go vet, staticcheck, and the house rules of internal/lint
+	@files="$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)"; \
+	  if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) test -count=1 ./internal/lint
+	$(STATICCHECK) ./...
+	@for m in $(NESTED); do echo "staticcheck ($$m)"; (cd $$m && $(STATICCHECK) ./...); done
+
+.PHONY: e2e
+e2e: deps ## Only the end-to-end suites
+	cd test && $(GO) test -count=1 -timeout 15m ./...
+
+.PHONY: check
+check: lint test race ## Everything a change has to pass, and a clean work tree after it
+	@if [ -n "$$(git status --porcelain)" ]; then echo "the work tree is not clean:"; git status --short; exit 1; fi
