@@ -196,8 +196,21 @@ func cutValue(b []byte) (e Encoded, rest []byte, ok bool) {
 	return Encoded(b[:n:n]), b[n:], true
 }
 
+// Contents returns the elements of an array or the fields of an object, back to back, for Cut or CutField to split; nil if e is
+// something else. A loop over them does what Elements and Fields do, without a closure.
+func (e Encoded) Contents() []byte {
+	if k := e.Kind(); k != KindArray && k != KindObject {
+		return nil
+	}
+	_, contents := e.contents()
+	return contents
+}
+
 // Cut splits b after its first value, without looking inside it. ok is false if b does not start with a whole value.
 func Cut(b []byte) (e Encoded, rest []byte, ok bool) { return cutValue(b) }
+
+// CutField splits the contents of an object after its first field. The name is a view of b, as with Str.
+func CutField(b []byte) (name string, field Encoded, rest []byte, ok bool) { return cutField(b) }
 
 // valueLen returns the length of the first value in b, 0 if b ends before it does or starts with no tag.
 func valueLen(b []byte) int {

@@ -57,32 +57,66 @@ func (id ID) AppendText(dst []byte) []byte {
 	return appendBase32(dst, b)
 }
 
-// ParseID reads the text of an id. It accepts exactly the texts that String makes.
+// ParseID reads the text of an id. It accepts exactly the texts that String makes; else the error is an *Error.
 func ParseID(s string) (ID, error) {
-	if len(s) < minIDTextLen || len(s) > maxIDTextLen {
+	id, fault, version := decodeID(s)
+	switch fault {
+	case idOK:
+		return id, nil
+	case idBadLength:
 		return ID{}, invalidID("Invalid ID length %d", len(s))
-	}
-	var buf [maxIDLen + 1]byte
-	b, ok := decodeBase32(buf[:0], s)
-	if !ok {
+	case idBadTable:
+		return ID{}, invalidID("Invalid table number")
+	case idBadVersion:
+		return ID{}, invalidID("Invalid ID version %d (expected %d)", version, idVersion)
+	default:
 		return ID{}, invalidID("Unable to decode ID: ID wasn't valid base32")
 	}
-	table, n := binary.Uvarint(b)
-	if n <= 0 || n > maxVarintLen || table == 0 || table > 1<<32-1 || n > 1 && b[n-1] == 0 {
-		return ID{}, invalidID("Invalid table number")
-	}
-	if len(b) != n+len(InternalID{})+idFooterLen {
-		return ID{}, invalidID("Invalid ID length %d", len(s))
-	}
-	footer := len(b) - idFooterLen
-	if version := binary.LittleEndian.Uint16(b[footer:]) ^ fletcher16(b[:footer]); version != idVersion {
-		return ID{}, invalidID("Invalid ID version %d (expected %d)", version, idVersion)
-	}
-	return ID{Table: TableNumber(table), Internal: InternalID(b[n:footer])}, nil
+}
+
+// LooksLikeID is ParseID for callers that do not need the reason; it never allocates.
+func LooksLikeID(s string) (ID, bool) {
+	id, fault, _ := decodeID(s)
+	return id, fault == idOK
 }
 
 func invalidID(format string, args ...any) error {
 	return &Error{Code: "InvalidID", Message: fmt.Sprintf(format, args...)}
+}
+
+type idFault uint8
+
+const (
+	idOK idFault = iota
+	idBadLength
+	idBadBase32
+	idBadTable
+	idBadVersion
+)
+
+// decodeID reads an id; version is what a text with idBadVersion claims.
+func decodeID(s string) (id ID, fault idFault, version uint16) {
+	if len(s) < minIDTextLen || len(s) > maxIDTextLen {
+		return ID{}, idBadLength, 0
+	}
+	var buf [maxIDLen + 1]byte
+	b, ok := decodeBase32(buf[:0], s)
+	if !ok {
+		return ID{}, idBadBase32, 0
+	}
+	table, n := binary.Uvarint(b)
+	if n <= 0 || n > maxVarintLen || table == 0 || table > 1<<32-1 || n > 1 && b[n-1] == 0 {
+		return ID{}, idBadTable, 0
+	}
+	if len(b) != n+len(InternalID{})+idFooterLen {
+		return ID{}, idBadLength, 0
+	}
+	footer := len(b) - idFooterLen
+	version = binary.LittleEndian.Uint16(b[footer:]) ^ fletcher16(b[:footer])
+	if version != idVersion {
+		return ID{}, idBadVersion, version
+	}
+	return ID{Table: TableNumber(table), Internal: InternalID(b[n:footer])}, idOK, 0
 }
 
 func fletcher16(b []byte) uint16 {
