@@ -176,17 +176,7 @@ func (c *Catalog) ApplyAll(writes []SystemWrite) (*Catalog, error) {
 	if len(relevant) == 0 {
 		return c, nil
 	}
-	// Deletions first: what takes a name may come in the same entry as the end of what had it. Then by table number, since
-	// indexes need their tables and tables do not need anything.
-	slices.SortStableFunc(relevant, func(a, b SystemWrite) int {
-		if a.After.IsUndefined() != b.After.IsUndefined() {
-			if a.After.IsUndefined() {
-				return -1
-			}
-			return 1
-		}
-		return int(a.ID.Table) - int(b.ID.Table)
-	})
+	slices.SortStableFunc(relevant, func(a, b SystemWrite) int { return a.stage() - b.stage() })
 	f := fold{Catalog: *c}
 	for _, w := range relevant {
 		if err := f.apply(w); err != nil {
@@ -194,6 +184,29 @@ func (c *Catalog) ApplyAll(writes []SystemWrite) (*Catalog, error) {
 		}
 	}
 	return f.finish(), nil
+}
+
+// stage orders the writes of one entry: what ends comes first, since its name may be taken in the same entry; then by table,
+// since indexes need their tables and tables need nothing.
+func (w SystemWrite) stage() int {
+	if w.ends() {
+		return 0
+	}
+	return int(w.ID.Table)
+}
+
+// ends reports whether after the write the document defines nothing.
+func (w SystemWrite) ends() bool {
+	if w.After.Kind() != value.KindObject {
+		return true
+	}
+	switch w.ID.Table {
+	case TablesTable, SchemasTable, DeploymentsTable:
+		state, _ := w.After.Get("state")
+		return !value.Equal(state, value.OfString(stateActive))
+	default:
+		return false
+	}
 }
 
 // fold is a catalog in the making. A map is cloned before its first change.
@@ -277,7 +290,7 @@ func (f *fold) applyTable(w SystemWrite) error {
 		if old.DocID != w.ID {
 			return fmt.Errorf("table number %d is taken by %s", t.Number, old.Name)
 		}
-		t.Indexes, t.builtin = old.Indexes, old.builtin
+		t.Indexes, t.builtin, t.lastIndex = old.Indexes, old.builtin, max(t.lastIndex, old.lastIndex)
 		f.removeTable(w.ID)
 	}
 	if other, ok := f.byName[t.Name]; ok {

@@ -40,6 +40,7 @@ func (d *Diff) IsEmpty() bool {
 func (c *Catalog) Plan(def *Definition, text string, src Source) ([]SystemWrite, *Diff, error) {
 	p := planner{Catalog: c, src: src, diff: &Diff{}, nextIndex: c.nextIndexID()}
 	if def == nil {
+		p.dropSchema()
 		def = &Definition{}
 	} else {
 		p.planSchema(text)
@@ -53,9 +54,6 @@ func (c *Catalog) Plan(def *Definition, text string, src Source) ([]SystemWrite,
 			d = &TableDef{}
 		}
 		p.planIndexes(t, d)
-	}
-	if len(def.Tables) == 0 && text == "" {
-		p.dropSchema()
 	}
 	return p.writes, p.diff, nil
 }

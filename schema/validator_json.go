@@ -12,29 +12,31 @@ import (
 // for every union besides.
 const maxValidatorNesting = 128
 
-// typeNames are the names of types in JSON.
-func typeNames() map[string]Type {
-	return map[string]Type{
-		"any": TypeAny, "null": TypeNull, "number": TypeNumber, "bigint": TypeBigInt, "commitTs": TypeCommitTS,
-		"boolean": TypeBoolean, "string": TypeString, "bytes": TypeBytes, "literal": TypeLiteral, "id": TypeID,
-		"array": TypeArray, "record": TypeRecord, "object": TypeObject, "union": TypeUnion,
-	}
-}
-
 // String returns the name of the type in JSON.
 func (t Type) String() string {
-	for name, typ := range typeNames() {
-		if typ == t {
-			return name
+	names := [...]string{
+		TypeAny: "any", TypeNull: "null", TypeNumber: "number", TypeBigInt: "bigint", TypeCommitTS: "commitTs",
+		TypeBoolean: "boolean", TypeString: "string", TypeBytes: "bytes", TypeLiteral: "literal", TypeID: "id",
+		TypeArray: "array", TypeRecord: "record", TypeObject: "object", TypeUnion: "union",
+	}
+	if int(t) >= len(names) {
+		return fmt.Sprintf("type %d", uint8(t))
+	}
+	return names[t]
+}
+
+func parseType(name string) (Type, bool) {
+	for t := TypeAny; t <= TypeUnion; t++ {
+		if t.String() == name {
+			return t, true
 		}
 	}
-	return fmt.Sprintf("type %d", uint8(t))
+	return 0, false
 }
 
 // ParseValidator reads the JSON form of a validator, such as {"type":"array","value":{"type":"string"}}.
 func ParseValidator(data []byte) (*Validator, error) {
-	p := validatorParser{types: typeNames()}
-	return p.validator(data, 0)
+	return parseValidator(data, 0)
 }
 
 // ParseArgsValidator is ParseValidator for the arguments of a function, which are an object or any.
@@ -59,11 +61,7 @@ func ParseReturnsValidator(data []byte) (*Validator, error) {
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-type validatorParser struct {
-	types map[string]Type
-}
-
-func (p *validatorParser) validator(data []byte, depth int) (*Validator, error) {
+func parseValidator(data []byte, depth int) (*Validator, error) {
 	if depth > maxValidatorNesting {
 		return nil, errorf("InvalidValidator", "Validator is nested more than %d levels deep", maxValidatorNesting)
 	}
@@ -76,24 +74,24 @@ func (p *validatorParser) validator(data []byte, depth int) (*Validator, error) 
 	if err := unmarshal(node["type"], &name, `"type" of a validator`); err != nil {
 		return nil, err
 	}
-	typ, ok := p.types[name]
+	typ, ok := parseType(name)
 	if !ok {
 		return nil, errorf("InvalidValidator", "Unknown validator type %q", name)
 	}
 	switch typ {
 	case TypeLiteral:
-		return p.literal(node["value"])
+		return parseLiteral(node["value"])
 	case TypeID:
-		return p.id(node["tableName"])
+		return parseIDValidator(node["tableName"])
 	case TypeArray:
-		elem, err := p.validator(node["value"], depth+1)
+		elem, err := parseValidator(node["value"], depth+1)
 		return ArrayOf(elem), err
 	case TypeRecord:
-		return p.record(node, depth)
+		return parseRecord(node, depth)
 	case TypeObject:
-		return p.object(node["value"], depth)
+		return parseObject(node["value"], depth)
 	case TypeUnion:
-		return p.union(node["value"], depth)
+		return parseUnion(node["value"], depth)
 	default:
 		return Simple(typ), nil
 	}
@@ -109,7 +107,7 @@ func unmarshal(data []byte, into any, what string) error {
 	return nil
 }
 
-func (p *validatorParser) literal(raw json.RawMessage) (*Validator, error) {
+func parseLiteral(raw json.RawMessage) (*Validator, error) {
 	v, err := value.ParseJSON(raw)
 	if err != nil {
 		return nil, err
@@ -122,7 +120,7 @@ func (p *validatorParser) literal(raw json.RawMessage) (*Validator, error) {
 	}
 }
 
-func (p *validatorParser) id(raw json.RawMessage) (*Validator, error) {
+func parseIDValidator(raw json.RawMessage) (*Validator, error) {
 	var table string
 	if err := unmarshal(raw, &table, `"tableName" of an id validator`); err != nil {
 		return nil, err
@@ -133,14 +131,14 @@ func (p *validatorParser) id(raw json.RawMessage) (*Validator, error) {
 	return IDOf(table), nil
 }
 
-func (p *validatorParser) union(raw json.RawMessage, depth int) (*Validator, error) {
+func parseUnion(raw json.RawMessage, depth int) (*Validator, error) {
 	var raws []json.RawMessage
 	if err := unmarshal(raw, &raws, `"value" of a union validator`); err != nil {
 		return nil, err
 	}
 	members := make([]*Validator, len(raws))
 	for i, r := range raws {
-		m, err := p.validator(r, depth+1)
+		m, err := parseValidator(r, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +147,7 @@ func (p *validatorParser) union(raw json.RawMessage, depth int) (*Validator, err
 	return UnionOf(members...), nil
 }
 
-func (p *validatorParser) object(raw json.RawMessage, depth int) (*Validator, error) {
+func parseObject(raw json.RawMessage, depth int) (*Validator, error) {
 	var raws map[string]json.RawMessage
 	if err := unmarshal(raw, &raws, `"value" of an object validator`); err != nil {
 		return nil, err
@@ -159,9 +157,9 @@ func (p *validatorParser) object(raw json.RawMessage, depth int) (*Validator, er
 		if err := value.CheckIdentifier(name); err != nil {
 			return nil, err
 		}
-		f, err := p.field(raws[name], depth)
+		f, err := parseField(raws[name], depth)
 		if err != nil {
-			return nil, fmt.Errorf("field %s: %w", name, err)
+			return nil, inKey(name, err)
 		}
 		f.Name = name
 		fields = append(fields, f)
@@ -169,7 +167,16 @@ func (p *validatorParser) object(raw json.RawMessage, depth int) (*Validator, er
 	return ObjectOf(fields...), nil
 }
 
-func (p *validatorParser) field(raw json.RawMessage, depth int) (ObjectField, error) {
+// inKey tells in which field of an object validator an error is, and keeps its code.
+func inKey(name string, err error) error {
+	code := "InvalidValidator"
+	if e, ok := asError(err); ok {
+		code = e.Code
+	}
+	return errorf(code, "Invalid validator for key `%s`: %s", name, err)
+}
+
+func parseField(raw json.RawMessage, depth int) (ObjectField, error) {
 	var node map[string]json.RawMessage
 	if err := unmarshal(raw, &node, "field of a validator"); err != nil {
 		return ObjectField{}, err
@@ -180,12 +187,12 @@ func (p *validatorParser) field(raw json.RawMessage, depth int) (ObjectField, er
 			return ObjectField{}, err
 		}
 	}
-	v, err := p.validator(node["fieldType"], depth+1)
+	v, err := parseValidator(node["fieldType"], depth+1)
 	return ObjectField{Validator: v, Optional: optional}, err
 }
 
-func (p *validatorParser) record(node map[string]json.RawMessage, depth int) (*Validator, error) {
-	keys, err := p.validator(node["keys"], depth+1)
+func parseRecord(node map[string]json.RawMessage, depth int) (*Validator, error) {
+	keys, err := parseValidator(node["keys"], depth+1)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +200,7 @@ func (p *validatorParser) record(node map[string]json.RawMessage, depth int) (*V
 		return nil, errorf("InvalidRecordType", "Records can only have string keys. Your validator contains a record with key typed "+
 			"as `%s`, which is not a subtype of `v.string()`", keys)
 	}
-	values, err := p.field(node["values"], depth)
+	values, err := parseField(node["values"], depth)
 	if err != nil {
 		return nil, err
 	}
