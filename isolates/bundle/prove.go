@@ -1,0 +1,3 @@
+package bundle
+
+func prove(b *Bundle) {}
