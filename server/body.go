@@ -30,12 +30,24 @@ func (x *exchange) readBody(limit int64) error {
 	if err := x.hold(length, limit); err != nil {
 		return err
 	}
-	rc := http.NewResponseController(x.w)
-	// Recorders in tests have no deadline, and do not block either.
-	_ = rc.SetReadDeadline(x.s.options.Clock.Now().Add(x.s.options.BodyTimeout))
-	err := x.fill(length, limit)
-	_ = rc.SetReadDeadline(time.Time{})
-	return err
+	if err := x.fill(length, limit); err != nil {
+		return err
+	}
+	x.setReadDeadline(time.Time{})
+	return nil
+}
+
+// limitBody starts the time a client has for its body. The limit ends when the body was read; otherwise it stands
+// until the next request, because net/http reads what a handler left over before it sends the answer.
+func (x *exchange) limitBody() {
+	if x.r.ContentLength != 0 {
+		x.setReadDeadline(x.s.options.Clock.Now().Add(x.s.options.BodyTimeout))
+	}
+}
+
+// setReadDeadline does nothing for the recorders of tests, which have no deadline and do not block either.
+func (x *exchange) setReadDeadline(t time.Time) {
+	_ = http.NewResponseController(x.w).SetReadDeadline(t)
 }
 
 // hold takes a large body's room in memory, or waits for it for as long as the body itself may take.

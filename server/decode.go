@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"runlog/exec"
 	"runlog/log"
@@ -164,8 +165,11 @@ func countElements(array []byte) (n int, first []byte, err error) {
 
 func argumentError(path string, err error) error {
 	var invalid *value.Error
-	if !errors.As(err, &invalid) || invalid.Code == "InvalidJson" {
+	if !errors.As(err, &invalid) {
 		return errJSON("args: %v", err)
+	}
+	if invalid.Code == "InvalidJson" || invalid.Code == "InvalidString" { // not JSON, or not even text
+		return errJSON("args: %s", strings.TrimPrefix(invalid.Message, "Invalid JSON: "))
 	}
 	return &exec.FunctionError{Message: fmt.Sprintf("Invalid arguments for %s: %s\n", path, invalid.Message)}
 }

@@ -36,8 +36,11 @@ func errBodyRead(err error) *wireError {
 	return &wireError{http.StatusRequestTimeout, "ClientDisconnect", "The request body did not arrive whole: " + err.Error()}
 }
 
+// jsonFailure begins the text of every body that is not JSON.
+const jsonFailure = "Failed to parse the request body as JSON: "
+
 func errJSON(format string, args ...any) *wireError {
-	return badRequest("BadJsonBody", "Failed to parse the request body as JSON: "+format, args...)
+	return badRequest("BadJsonBody", jsonFailure+format, args...)
 }
 
 func errShape(format string, args ...any) *wireError {

@@ -21,12 +21,13 @@ type exchange struct {
 	id      string   // request id
 	status  int      // as sent; 0 = nothing sent
 
-	caller  auth.Caller
-	format  value.Format // for requests that name none, by the client's version
-	body    []byte
-	out     []byte
-	request callRequest
-	held    int64 // weight taken from s.bodies
+	caller   auth.Caller
+	internal bool         // the call may be of an internal function
+	format   value.Format // for requests that name none, by the client's version
+	body     []byte
+	out      []byte
+	request  callRequest
+	held     int64 // weight taken from s.bodies
 }
 
 // keptBuffer is the largest buffer kept for later requests, in bytes: most calls are far smaller, and a rare large
@@ -57,6 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer routes the request and contains panics.
 func (x *exchange) answer() (pattern string) {
 	defer x.contain()
+	x.limitBody()
 	if x.answerOrigin() {
 		return "OPTIONS"
 	}

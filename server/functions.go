@@ -16,19 +16,20 @@ import (
 type run func(ctx context.Context, c exec.Call) (*exec.Outcome, error)
 
 func query(x *exchange) error {
-	return x.call(func(b *Backend) run { return b.Runner.Query })
+	return x.call(auth.RunInternalQueries, func(b *Backend) run { return b.Runner.Query })
 }
 
 func mutation(x *exchange) error {
-	return x.call(func(b *Backend) run { return b.Runner.Mutation })
+	return x.call(auth.RunInternalMutations, func(b *Backend) run { return b.Runner.Mutation })
 }
 
 func action(x *exchange) error {
-	return x.call(func(b *Backend) run { return b.Runner.Action })
+	return x.call(auth.RunInternalActions, func(b *Backend) run { return b.Runner.Action })
 }
 
-// call answers the routes whose body is `{path, args, format?}`.
-func (x *exchange) call(choose func(*Backend) run) error {
+// call answers the routes whose body is `{path, args, format?}`. With an admin key that allows internal, internal
+// functions are called too.
+func (x *exchange) call(internal auth.Op, choose func(*Backend) run) error {
 	if err := x.open(); err != nil {
 		return err
 	}
@@ -38,6 +39,7 @@ func (x *exchange) call(choose func(*Backend) run) error {
 	if err := x.request.decode(x.body, true); err != nil {
 		return err
 	}
+	x.internal = x.caller.Admin != nil && x.caller.Admin.Ops.Has(internal)
 	return x.execute(choose(x.backend))
 }
 
@@ -96,7 +98,7 @@ func (x *exchange) toCall(q *callRequest) (exec.Call, error) {
 		Args:      args,
 		Identity:  identityOf(x.caller.User),
 		RequestID: x.id,
-		Admin:     x.caller.Admin != nil,
+		Admin:     x.internal,
 	}, err
 }
 
@@ -131,10 +133,11 @@ func queryGet(x *exchange) error {
 		return errQueryArgs("`path` is not UTF-8")
 	}
 	x.request = q
+	x.internal = x.caller.Admin != nil && x.caller.Admin.Ops.Has(auth.RunInternalQueries)
 	err = x.execute(x.backend.Runner.Query)
 	var wire *wireError
 	if errors.As(err, &wire) && wire.code == "BadJsonBody" { // there is no body to blame
-		return errQueryArgs("`args` is not JSON: %s", strings.TrimPrefix(wire.message, "Failed to parse the request body as JSON: args: "))
+		return errQueryArgs("`args` is not JSON: %s", strings.TrimPrefix(wire.message, jsonFailure+"args: "))
 	}
 	return err
 }
@@ -151,7 +154,7 @@ func queryTimestamp(x *exchange) error {
 }
 
 func queryAtTimestamp(x *exchange) error {
-	return x.call(func(b *Backend) run {
+	return x.call(auth.RunInternalQueries, func(b *Backend) run {
 		return func(ctx context.Context, c exec.Call) (_ *exec.Outcome, err error) {
 			if !x.request.has.timestamp {
 				return nil, errShape("missing field `ts`")
@@ -172,6 +175,7 @@ func queryBatch(x *exchange) error {
 	if err := x.readJSON(x.s.options.BodyLimit); err != nil {
 		return err
 	}
+	x.internal = x.caller.Admin != nil && x.caller.Admin.Ops.Has(auth.RunInternalQueries)
 	requests, err := decodeBatch(x.body)
 	if err != nil {
 		return err
@@ -219,6 +223,13 @@ func function(x *exchange) error {
 	if err := x.requireAdmin(); err != nil {
 		return err
 	}
+	// What kind the function is turns out later.
+	for _, op := range [...]auth.Op{auth.RunInternalQueries, auth.RunInternalMutations, auth.RunInternalActions} {
+		if err := x.caller.Admin.Require(op); err != nil {
+			return err
+		}
+	}
+	x.internal = true
 	return x.execute(x.anyInRoot())
 }
 
@@ -261,6 +272,5 @@ func runFunction(x *exchange) error {
 		return err
 	}
 	x.request.path = path[:cut] + ":" + path[cut+1:]
-	x.caller.Admin = nil
 	return x.execute(x.backend.Runner.Any)
 }
