@@ -21,6 +21,9 @@ type Call struct {
 	Admin bool
 	// At is the timestamp a query reads at; 0 means the latest visible one. Only queries may set it.
 	At log.Timestamp
+
+	// parent is the action that made the call; empty for a client's.
+	parent string
 }
 
 // An Identity is the verified claims of the caller. It is data, recorded with the call: exec never sees a token.
@@ -57,6 +60,8 @@ type FunctionError struct {
 	Message string
 	// Data is the payload of a thrown ConvexError; nil otherwise.
 	Data value.Encoded
+	// Kind says what ended the function; the zero value means that it threw.
+	Kind ErrorKind
 	// Logs are the console lines written before the failure.
 	Logs []string
 }

@@ -1,0 +1,150 @@
+// Package engine puts the parts together: one Engine is one running database.
+//
+// Invariant: an Engine owns what it opens and closes it in the reverse order. Open either gives a whole Engine or leaves
+// nothing open.
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"runlog/commit"
+	"runlog/exec"
+	"runlog/index"
+	"runlog/internal/clock"
+	"runlog/internal/deploy"
+	"runlog/isolates"
+	"runlog/log"
+)
+
+// Options configure an Engine. The zero Options but for Dir are good for production.
+type Options struct {
+	// Dir is the folder that holds the log. Required.
+	Dir    string
+	Log    log.Options
+	Index  index.Options
+	Limits exec.Limits
+	// IsolatesMax is how many queries and mutations run user code at once. Default: twice the cores, since one that waits for
+	// the writer needs no core.
+	IsolatesMax int
+	// FreshIsolates gives each run a runtime of its own even where its modules are proven stateless.
+	FreshIsolates bool
+	// Clock defaults to the system's; Seed to the operating system's randomness.
+	Clock clock.Clock
+	Seed  func() [32]byte
+	// Calls and Commits are told what happens.
+	Calls   exec.EventListener
+	Commits commit.EventListener
+	// OnFatal is told that the log can no longer be written; it should end the process.
+	OnFatal func(error)
+	// CloudURL and SiteURL are the origins that functions see; Name is the deployment's name.
+	CloudURL, SiteURL, Name string
+	Logger                  *slog.Logger
+}
+
+// EnsureDefaults fills the zeros.
+func (o *Options) EnsureDefaults() {
+	if o.Limits == (exec.Limits{}) {
+		o.Limits = exec.DefaultLimits()
+	}
+	if o.IsolatesMax == 0 {
+		o.IsolatesMax = 2 * runtime.GOMAXPROCS(0)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Log.Logger == nil {
+		o.Log.Logger = o.Logger
+	}
+	if o.OnFatal == nil {
+		o.OnFatal = func(err error) { panic(fmt.Errorf("the log can no longer be written: %w", err)) }
+	}
+	if o.Log.EventListener.Fatal == nil {
+		o.Log.EventListener.Fatal = o.OnFatal
+	}
+}
+
+// An Engine is one running database. Its fields may be used from any goroutine until Close.
+type Engine struct {
+	Log       *log.Log
+	Indexes   *index.Indexes
+	Committer *commit.Committer
+	// Isolates run queries and mutations, Actions actions.
+	Isolates, Actions isolates.Runner
+	Runner            *exec.Runner
+	Deployer          *deploy.Deployer
+
+	closers []func() error
+}
+
+// Open opens the database in Options.Dir, which is created if it does not exist.
+func Open(o Options) (_ *Engine, err error) {
+	o.EnsureDefaults()
+	e := &Engine{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Close())
+		}
+	}()
+	if err := e.openStorage(&o); err != nil {
+		return nil, err
+	}
+	return e, e.openRuntime(&o)
+}
+
+func (e *Engine) openStorage(o *Options) (err error) {
+	if e.Log, err = log.Open(o.Dir, o.Log); err != nil {
+		return err
+	}
+	e.closers = append(e.closers, e.Log.Close)
+	if e.Indexes, err = index.Open(e.Log, o.Index); err != nil {
+		return err
+	}
+	e.Committer, err = commit.Open(commit.Options{
+		Log: e.Log, Indexes: e.Indexes, Clock: o.Clock, OnFatal: o.OnFatal, EventListener: o.Commits,
+	})
+	if err != nil {
+		return err
+	}
+	e.closers = append(e.closers, e.Committer.Close)
+	return nil
+}
+
+func (e *Engine) openRuntime(o *Options) (err error) {
+	e.Isolates = e.pool(isolates.Options{Size: o.IsolatesMax, Fresh: o.FreshIsolates, Clock: o.Clock})
+	e.Actions = e.pool(isolates.Options{Size: o.Limits.Action.Concurrent, Prepared: 1, Warm: o.IsolatesMax, Fresh: o.FreshIsolates, Clock: o.Clock})
+	e.Runner, err = exec.New(exec.Options{
+		Log: e.Log, Committer: e.Committer, Indexes: e.Indexes, Isolates: e.Isolates, Actions: e.Actions,
+		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls,
+		CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name,
+	})
+	if err != nil {
+		return err
+	}
+	e.Deployer = deploy.New(deploy.Options{
+		Runner: e.Runner, Committer: e.Committer, Log: e.Log, Isolates: e.Actions, Clock: o.Clock, Seed: o.Seed,
+		CloudURL: o.CloudURL, SiteURL: o.SiteURL,
+	})
+	return nil
+}
+
+func (e *Engine) pool(o isolates.Options) isolates.Runner {
+	pool := isolates.New(o)
+	e.closers = append(e.closers, pool.Close)
+	return pool
+}
+
+// Close ends everything, the newest part first. Calls under way fail.
+func (e *Engine) Close() error {
+	var errs []error
+	for i := len(e.closers) - 1; i >= 0; i-- {
+		errs = append(errs, e.closers[i]())
+	}
+	e.closers = nil
+	return errors.Join(errs...)
+}
