@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +29,11 @@ func listen(t *testing.T, s *Server) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serve(t, s, l)
+	return l.Addr().String()
+}
+
+func serve(t *testing.T, s *Server, l net.Listener) {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }() // ends with Shutdown or Close
 	t.Cleanup(func() {
@@ -35,7 +42,6 @@ func listen(t *testing.T, s *Server) (addr string) {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return l.Addr().String()
 }
 
 func dial(t *testing.T, addr string) net.Conn {
@@ -88,23 +94,60 @@ func TestBodyCutShort(t *testing.T) {
 
 // TestDeadlineEndsWithTheBody guards that a call may take longer than its body was allowed to.
 func TestDeadlineEndsWithTheBody(t *testing.T) {
-	const limit = 30 * time.Millisecond
-	s := newTestServer(t, Options{BodyTimeout: limit})
+	s := newTestServer(t, Options{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched := &watchedListener{Listener: l}
 	b := testBackend(t)
-	b.Runner = runnerFunc(func(ctx context.Context, c exec.Call) (*exec.Outcome, error) {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(3 * limit):
-			return &exec.Outcome{Value: value.Encode(value.Null())}, nil
+	b.Runner = runnerFunc(func(context.Context, exec.Call) (*exec.Outcome, error) {
+		all := watched.deadlines()
+		set := slices.DeleteFunc(slices.Clone(all), time.Time.IsZero)
+		if len(set) != 2 || !all[len(all)-1].IsZero() {
+			t.Errorf("deadlines until the call are %v, want one for the header, one for the body, then none", all)
 		}
+		return &exec.Outcome{Value: value.Encode(value.Null())}, nil
 	})
 	s.Attach(b)
-	conn := dial(t, listen(t, s))
+	serve(t, s, watched)
+	conn := dial(t, l.Addr().String())
 	io.WriteString(conn, benchRequest)
 	if status, body := mustAnswer(t, conn); status != 200 {
 		t.Fatalf("answered %d %s", status, body)
 	}
+}
+
+// A watchedListener keeps the read deadlines that were set on its connections.
+type watchedListener struct {
+	net.Listener
+	mu struct {
+		sync.Mutex
+		set []time.Time
+	}
+}
+
+func (l *watchedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &watchedConn{conn, l}, err
+}
+
+func (l *watchedListener) deadlines() []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.mu.set)
+}
+
+type watchedConn struct {
+	net.Conn
+	l *watchedListener
+}
+
+func (c *watchedConn) SetReadDeadline(t time.Time) error {
+	c.l.mu.Lock()
+	c.l.mu.set = append(c.l.mu.set, t)
+	c.l.mu.Unlock()
+	return c.Conn.SetReadDeadline(t)
 }
 
 // runnerFunc answers queries; other calls are not made.
