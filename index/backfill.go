@@ -77,23 +77,22 @@ func (b *Backfill) Scan(ctx context.Context, emit func(Batch) error) error {
 	}
 	var key []byte
 	items := make([]batchItem, 0, backfillBatch)
-	for doc, err := range b.log.Live(b.table, b.table+1) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("fill index %s: %w", b.def.Name, err)
-		}
+	err := b.log.Live(b.table, b.table, func(doc log.Document) error {
 		id := recordIDOf(doc.ID.Internal)
 		key = appendUserKey(key[:0], b.def, doc.Body, createdOf(doc.Body), id)
 		items = append(items, batchItem{string(key), id, doc.Version})
 		if len(items) < backfillBatch {
-			continue
+			return nil
 		}
-		if err := emit(Batch{table: b.table, index: b.def.ID, items: items}); err != nil {
+		full := Batch{table: b.table, index: b.def.ID, items: items}
+		items = make([]batchItem, 0, backfillBatch)
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		items = make([]batchItem, 0, backfillBatch)
+		return emit(full)
+	})
+	if err != nil {
+		return fmt.Errorf("fill index %s: %w", b.def.Name, err)
 	}
 	return emit(Batch{table: b.table, index: b.def.ID, items: items, last: true})
 }

@@ -58,20 +58,17 @@ func (s *state) load(l Log) error {
 
 func (s *state) loadCatalog(l Log) error {
 	var system []schema.SystemWrite
-	for doc, err := range l.Live(0, schema.FirstUserTable) {
-		if err != nil {
-			return err
-		}
+	err := l.Live(0, schema.FirstUserTable-1, func(doc log.Document) error {
 		if !schema.AffectsCatalog(doc.ID.Table) {
-			continue
+			return nil
 		}
 		w, err := systemWrite(doc.ID, doc.Body)
-		if err != nil {
-			return err
-		}
 		system = append(system, w)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	var err error
 	s.catalog, err = s.catalog.ApplyAll(system)
 	return err
 }
@@ -90,13 +87,10 @@ func newTableLoader(t *table) *tableLoader {
 }
 
 func (b *tableLoader) scan(l Log) error {
-	for doc, err := range l.Live(b.table.number, b.table.number+1) {
-		if err != nil {
-			return err
-		}
+	return l.Live(b.table.number, b.table.number, func(doc log.Document) error {
 		b.add(doc.ID.Internal, doc.Version, doc.Body)
-	}
-	return nil
+		return nil
+	})
 }
 
 func (b *tableLoader) add(id value.InternalID, ts log.Timestamp, body value.Encoded) {

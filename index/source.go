@@ -14,14 +14,14 @@ import (
 type Log interface {
 	// Head returns the last entry.
 	Head() log.Head
-	// Live yields the live documents of the tables [from, to), ascending by id.
-	Live(from, to value.TableNumber) iter.Seq2[log.Document, error]
+	// Live calls fn for each live document of the tables from first to last, ascending by id; the body is fn's until it returns.
+	Live(first, last value.TableNumber, fn func(log.Document) error) error
 	// DocumentAt returns the latest version of a document that is not later than ts, and its timestamp.
 	DocumentAt(id value.ID, ts log.Timestamp) (body value.Encoded, version log.Timestamp, found bool, err error)
 	// OffsetAt returns the last offset whose timestamp is not later than ts.
 	OffsetAt(ts log.Timestamp) (log.Offset, error)
-	// Scan yields the entries [from, to].
-	Scan(from, to log.Offset) iter.Seq2[*log.Entry, error]
+	// Scan yields the entries from first to last, both included.
+	Scan(first, last log.Offset) iter.Seq2[*log.Entry, error]
 }
 
 // A source finds the bodies of versions: in the log, behind a cache. Any goroutine may use it.

@@ -45,6 +45,9 @@ type WindowOptions struct {
 	TouchesMax int
 	// AgeMax is how long they are, by commit timestamp. Default 30 s: longer than a mutation may run.
 	AgeMax time.Duration
+
+	// segment is for tests that want many segments of few commits.
+	segment int
 }
 
 // EnsureDefaults fills the zeros.
@@ -54,6 +57,9 @@ func (o *WindowOptions) EnsureDefaults() {
 	}
 	if o.AgeMax == 0 {
 		o.AgeMax = 30 * time.Second
+	}
+	if o.segment == 0 {
+		o.segment = segmentTouches
 	}
 }
 
@@ -144,7 +150,7 @@ func (w *Window) add(c windowCommit, touches []touch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.mu.segments[len(w.mu.segments)-1]
-	if len(s.touches) >= segmentTouches {
+	if len(s.touches) >= w.opts.segment {
 		s = newSegment()
 		w.mu.segments = append(w.mu.segments, s)
 		w.trimLocked(c.ts)
@@ -263,45 +269,50 @@ func (s *segment) end(commit int) int {
 // conflict returns a touch by the commits [from, to) that lies in r.
 func (s *segment) conflict(r *ReadSet, from, to uint32) (touch, bool) {
 	for _, sp := range r.spans {
-		hi, bounded := r.hiOf(sp), sp.hi != infinite
-		pivot := touch{space: sp.space, key: r.loOf(sp), commit: from}
-		for more := true; more; {
-			var t touch
-			t, more = s.next(pivot, from, to)
-			if t.space != sp.space || bounded && t.key >= hi {
-				break
+		scan := segmentScan{segment: s, space: sp.space, hi: r.hiOf(sp), bounded: sp.hi != infinite, from: from, to: to}
+		for key, more := r.loOf(sp), true; more; key = scan.found.key {
+			if more = scan.next(key); scan.hit {
+				return scan.found, true
 			}
-			if !more {
-				return t, true
-			}
-			pivot = touch{space: t.space, key: t.key, commit: from}
 		}
 	}
 	return touch{}, false
 }
 
-// next returns the first touch at or after pivot that must be looked at: one by the commits [from, to), with false, or one
-// that does not count but whose key has several, with true: asking again from (key, from) jumps over what a busy key has
-// gathered. It returns a touch of no index when there is none.
-func (s *segment) next(pivot touch, from, to uint32) (found touch, again bool) {
-	space := pivot.space
-	var stale touch
-	s.tree.AscendGreaterOrEqual(pivot, func(t touch) bool {
-		if t.space == space && t.commit < from {
-			if t.key == stale.key {
-				found, again = t, true
-				return false
-			}
-			stale = t
+// A segmentScan looks for a touch of one interval by the commits [from, to).
+type segmentScan struct {
+	*segment
+	space    space
+	hi       string
+	bounded  bool
+	from, to uint32
+	// found is one if hit, and else the touch where the scan paused.
+	found touch
+	hit   bool
+}
+
+// next looks from key on. It pauses, and returns true, at a key that several commits before from have touched: going on
+// from (key, from) jumps over what a busy key has gathered.
+func (s *segmentScan) next(key string) (paused bool) {
+	s.found = touch{}
+	s.tree.AscendGreaterOrEqual(touch{space: s.space, key: key, commit: s.from}, func(t touch) bool {
+		switch {
+		case t.space != s.space || s.bounded && t.key >= s.hi:
+			return false
+		case t.commit >= s.to:
 			return true
-		}
-		if t.space == space && t.commit >= to {
+		case t.commit >= s.from:
+			s.hit = true
+		case t.key != s.found.key:
+			s.found = t
 			return true
+		default:
+			paused = true
 		}
-		found = t
+		s.found = t
 		return false
 	})
-	return found, again
+	return paused
 }
 
 func (s *segment) describe(t touch) Touch {
