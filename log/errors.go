@@ -45,9 +45,10 @@ func (e *CorruptionError) Error() string {
 
 func (e *CorruptionError) Unwrap() error { return e.Cause }
 
-// A FormatError says that the data was written by a later version of the program. Nothing was changed.
+// A FormatError says that data was written by a later version of the program. Nothing was changed.
 type FormatError struct {
-	Dir string
+	// Where names the folder or the entry.
+	Where string
 	// What names the format: "log", "entry" or "storage".
 	What string
 	// Found is the version of the data, Supported the newest this program knows.
@@ -55,6 +56,6 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s was written in %s format %d, and this version of runlog knows formats up to %d: use a newer version, "+
-		"or another data folder", e.Dir, e.What, e.Found, e.Supported)
+	return fmt.Sprintf("%s was written in %s format %d, and this version of runlog knows formats up to %d: use a newer version of "+
+		"runlog, or another data folder", e.Where, e.What, e.Found, e.Supported)
 }
