@@ -1,0 +1,235 @@
+package obs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"runlog/isolates"
+	"runlog/log"
+)
+
+// What is here is sampled when somebody collects, at no cost in between. Functions given to Watch are called from a
+// collecting goroutine, several at once at times, until Close.
+
+// CacheStats are counters of a cache since it was made, and what it holds.
+type CacheStats struct {
+	Hits, Misses uint64
+	Entries      int
+	// Bytes is the size of what it holds.
+	Bytes int64
+}
+
+// Positions are how far the log has come.
+type Positions struct {
+	// Applied is the newest offset in the indexes, Visible the newest that is durable too.
+	Applied, Visible log.Offset
+	// AppliedAt and VisibleAt are their timestamps.
+	AppliedAt, VisibleAt log.Timestamp
+}
+
+// TableStats is what a table holds.
+type TableStats struct {
+	Name string
+	// Documents counts the live ones.
+	Documents int64
+	// Disk is the size in bytes of its live documents on disk.
+	Disk int64
+}
+
+// WatchIsolates samples a pool under a name such as "functions" or "actions".
+func (t *Telemetry) WatchIsolates(pool string, sample func() isolates.Stats) error {
+	w := &watcher{meter: t.instruments.meter}
+	size := w.gauge("runlog.isolates.size", "{isolate}", "Places in the pool of isolates.")
+	inUse := w.gauge("runlog.isolates.in_use", "{isolate}", "Places taken.")
+	waiting := w.gauge("runlog.isolates.waiting", "{run}", "Runs that wait for a place.")
+	utilization := w.ratio("runlog.isolates.utilization", "Share of the places that are taken.")
+	warm := w.gauge("runlog.isolates.warm", "{isolate}", "Evaluated runtimes kept for the next run.")
+	runs := w.counter("runlog.isolates.runs", "{run}", "Runs, nested ones included.")
+	warmRuns := w.counter("runlog.isolates.runs.warm", "{run}", "Runs that found their modules evaluated.")
+	discarded := w.counter("runlog.isolates.discarded", "{isolate}", "Runtimes thrown away after a run.")
+	compile := w.cache("runlog.compile_cache", "compiled modules")
+	compileTime := w.floatCounter("runlog.compile.duration", "s", "Time spent compiling modules.")
+	with := metric.WithAttributeSet(attribute.NewSet(attribute.String("pool", pool)))
+	return w.watch(func(o metric.Observer) {
+		s := sample()
+		o.ObserveInt64(size, int64(s.Size), with)
+		o.ObserveInt64(inUse, int64(s.InUse), with)
+		o.ObserveInt64(waiting, int64(s.Waiting), with)
+		if s.Size > 0 {
+			o.ObserveFloat64(utilization, float64(s.InUse)/float64(s.Size), with)
+		}
+		o.ObserveInt64(warm, int64(s.WarmRuntimes), with)
+		o.ObserveInt64(runs, int64(s.Runs), with)
+		o.ObserveInt64(warmRuns, int64(s.WarmRuns), with)
+		o.ObserveInt64(discarded, int64(s.Discarded), with)
+		compile.observe(o, s.CompileHits, s.CompileMisses, with)
+		o.ObserveFloat64(compileTime, s.CompileTime.Seconds(), with)
+	})
+}
+
+// WatchQueryCache samples the cache of query results.
+func (t *Telemetry) WatchQueryCache(sample func() CacheStats) error {
+	w := &watcher{meter: t.instruments.meter}
+	lookups := w.cache("runlog.query_cache", "query results")
+	entries := w.gauge("runlog.query_cache.entries", "{result}", "Query results kept.")
+	size := w.gauge("runlog.query_cache.size", "By", "Size of the query results kept.")
+	return w.watch(func(o metric.Observer) {
+		s := sample()
+		lookups.observe(o, s.Hits, s.Misses)
+		o.ObserveInt64(entries, int64(s.Entries))
+		o.ObserveInt64(size, s.Bytes)
+	})
+}
+
+// WatchPositions samples how far the log has come.
+func (t *Telemetry) WatchPositions(sample func() Positions) error {
+	w := &watcher{meter: t.instruments.meter}
+	applied := w.gauge("runlog.log.applied", "{entry}", "Newest offset in the indexes.")
+	visible := w.gauge("runlog.log.visible", "{entry}", "Newest offset that is durable and visible.")
+	lag := w.gauge("runlog.log.visible.lag", "{entry}", "Entries applied and not yet visible.")
+	lagTime := w.seconds("runlog.log.visible.lag.duration", "Time between the commits last applied and last made visible.")
+	return w.watch(func(o metric.Observer) {
+		s := sample()
+		o.ObserveInt64(applied, int64(s.Applied))
+		o.ObserveInt64(visible, int64(s.Visible))
+		// The two are read one after the other, so visible may have passed what was applied.
+		o.ObserveInt64(lag, max(0, int64(s.Applied)-int64(s.Visible)))
+		o.ObserveFloat64(lagTime, float64(max(0, int64(s.AppliedAt)-int64(s.VisibleAt)))/1e9)
+	})
+}
+
+// WatchTables samples what each table holds.
+func (t *Telemetry) WatchTables(sample func() []TableStats) error {
+	w := &watcher{meter: t.instruments.meter}
+	documents := w.gauge("runlog.table.documents", "{document}", "Live documents.")
+	disk := w.gauge("runlog.table.disk", "By", "Size on disk of the live documents.")
+	return w.watch(func(o metric.Observer) {
+		for _, s := range sample() {
+			with := metric.WithAttributeSet(attribute.NewSet(attribute.String("table", s.Name)))
+			o.ObserveInt64(documents, s.Documents, with)
+			o.ObserveInt64(disk, s.Disk, with)
+		}
+	})
+}
+
+// WatchDisk samples the size in bytes of everything on disk.
+func (t *Telemetry) WatchDisk(sample func() int64) error {
+	w := &watcher{meter: t.instruments.meter}
+	disk := w.gauge("runlog.disk", "By", "Size of the data folder.")
+	return w.watch(func(o metric.Observer) { o.ObserveInt64(disk, sample()) })
+}
+
+// WatchProcess samples the memory of this process.
+func (t *Telemetry) WatchProcess() error {
+	w := &watcher{meter: t.instruments.meter}
+	memory := w.gauge("runlog.process.memory", "By", "Memory of the process: resident as the system counts it, heap as in live and dead objects.")
+	of := func(kind string) metric.ObserveOption {
+		return metric.WithAttributeSet(attribute.NewSet(attribute.String("type", kind)))
+	}
+	resident, heap, total := of("resident"), of("heap"), of("runtime")
+	return w.watch(func(o metric.Observer) {
+		samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
+		metrics.Read(samples)
+		o.ObserveInt64(memory, int64(samples[0].Value.Uint64()), heap)
+		o.ObserveInt64(memory, int64(samples[1].Value.Uint64()), total)
+		if rss, err := residentMemory(); err == nil {
+			o.ObserveInt64(memory, rss, resident)
+		}
+	})
+}
+
+// residentMemory reads proc_pid_statm(5).
+func residentMemory() (int64, error) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, errors.New("statm has too few fields")
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
+
+// A watcher makes observable instruments and remembers what went wrong.
+type watcher struct {
+	meter       metric.Meter
+	instruments []metric.Observable
+	errs        []error
+}
+
+func (w *watcher) watch(observe func(metric.Observer)) error {
+	if err := errors.Join(w.errs...); err != nil {
+		return err
+	}
+	_, err := w.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		observe(o)
+		return nil
+	}, w.instruments...)
+	return err
+}
+
+func (w *watcher) made(i metric.Observable, err error) {
+	w.instruments = append(w.instruments, i)
+	w.errs = append(w.errs, err)
+}
+
+func (w *watcher) gauge(name, unit, about string) metric.Int64ObservableGauge {
+	i, err := w.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(about))
+	w.made(i, err)
+	return i
+}
+
+func (w *watcher) ratio(name, about string) metric.Float64ObservableGauge {
+	i, err := w.meter.Float64ObservableGauge(name, metric.WithUnit("1"), metric.WithDescription(about))
+	w.made(i, err)
+	return i
+}
+
+func (w *watcher) seconds(name, about string) metric.Float64ObservableGauge {
+	i, err := w.meter.Float64ObservableGauge(name, metric.WithUnit("s"), metric.WithDescription(about))
+	w.made(i, err)
+	return i
+}
+
+func (w *watcher) counter(name, unit, about string) metric.Int64ObservableCounter {
+	i, err := w.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(about))
+	w.made(i, err)
+	return i
+}
+
+func (w *watcher) floatCounter(name, unit, about string) metric.Float64ObservableCounter {
+	i, err := w.meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(about))
+	w.made(i, err)
+	return i
+}
+
+// A cacheGauge shows a cache's lookups, and the share that found something.
+type cacheGauge struct {
+	hits, misses metric.Int64ObservableCounter
+	ratio        metric.Float64ObservableGauge
+}
+
+func (w *watcher) cache(name, of string) cacheGauge {
+	return cacheGauge{
+		hits:   w.counter(name+".hits", "{lookup}", "Lookups of "+of+" that found them."),
+		misses: w.counter(name+".misses", "{lookup}", "Lookups of "+of+" that did not."),
+		ratio:  w.ratio(name+".hit", "Share of lookups of "+of+" that found them, since the start."),
+	}
+}
+
+func (c cacheGauge) observe(o metric.Observer, hits, misses uint64, with ...metric.ObserveOption) {
+	o.ObserveInt64(c.hits, int64(hits), with...)
+	o.ObserveInt64(c.misses, int64(misses), with...)
+	if hits+misses > 0 {
+		o.ObserveFloat64(c.ratio, float64(hits)/float64(hits+misses), with...)
+	}
+}
