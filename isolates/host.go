@@ -64,7 +64,8 @@ const (
 	OpIdentity
 	// OpEnv reads the environment variable Name. Answer.Text and Answer.Found.
 	OpEnv
-	// OpMetadata asks about the call; Name is "function", "deployment", "request" or "transaction".
+	// OpMetadata asks about the call; Name is "function", "deployment", "request", "transaction" or "snapshot" (its
+	// timestamp, an int64; the script waits for that one).
 	// Answer.Value is the object of runtime.md 1.9, or of the interface's function of that name.
 	OpMetadata
 	// OpSyscall is any other operation of the interface, such as file storage, vector search or function handles:

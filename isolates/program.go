@@ -3,6 +3,7 @@ package isolates
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Module is one file of a bundle: the body of a CommonJS function with parameters (exports, require, module).
@@ -27,6 +28,8 @@ type Module struct {
 type Bundle struct {
 	Hash    [32]byte
 	Modules []Module
+	// Deployed is the clock that modules see while they are evaluated, in milliseconds since the epoch.
+	Deployed int64
 }
 
 // A Program is a bundle made ready to run. Modules are compiled when first needed. It may be shared by any number of
@@ -34,6 +37,11 @@ type Bundle struct {
 type Program struct {
 	bundle  *Bundle
 	modules map[string]*Module
+	// warmth remembers which modules may be kept evaluated.
+	warmth struct {
+		sync.Mutex
+		may map[string]bool
+	}
 }
 
 // NewProgram prepares b. It does not look at the sources.
@@ -43,6 +51,7 @@ func NewProgram(b *Bundle) *Program {
 	for i := range b.Modules {
 		p.modules[b.Modules[i].Path] = &b.Modules[i]
 	}
+	p.warmth.may = map[string]bool{}
 	return p
 }
 

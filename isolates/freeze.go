@@ -1,0 +1,178 @@
+package isolates
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/dop251/goja"
+)
+
+// Freezing an isolate makes everything that more than one run can reach immutable, in two steps.
+//
+// First the intrinsics, before any code of the bundle has run: every object reachable from the global one. A frozen
+// prototype has a well-known flaw: assigning a property of the same name to an object that inherits from it fails,
+// although ordinary code does so (`this.name = ...` in a subclass of Error). So the properties of the prototypes that
+// are commonly overridden become accessors, whose setter defines the property on the receiver as an assignment would.
+//
+// Then each module as it is evaluated: its exports and what they lead to. There, every prototype of a class gets the
+// accessors. An object with state that freezing does not reach, such as a Map, makes the isolate unfit to be kept.
+//
+// Variables captured by closures cannot be reached this way; that they hold no state is what Module.Stateless promises.
+
+// warmUp makes a warm isolate for a module, unless the module turns out not to allow it.
+func (p *Pool) warmUp(key warmKey) {
+	is := p.fresh()
+	is.program = key.program
+	g := is.watch(context.Background(), Limits{}.withDefaults())
+	ok := is.warmUp(key.module)
+	if g.stop() != nil || !ok {
+		key.program.forbidWarm(key.module)
+		return
+	}
+	p.warm.put(is)
+}
+
+func (is *isolate) warmUp(module string) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	if err := is.freezeIntrinsics(); err != nil {
+		return false
+	}
+	if _, err := is.load(module); err != nil {
+		return false
+	}
+	return !is.unsafe
+}
+
+// freezeIntrinsics freezes what every script can reach.
+func (is *isolate) freezeIntrinsics() error {
+	harden, err := is.shim("harden")(goja.Undefined(),
+		is.vm.ToValue(is.freezeDynamic),
+		is.vm.ToValue(is.stateful),
+		is.vm.ToValue(is.overridable),
+	)
+	if err != nil {
+		return err
+	}
+	is.harden, _ = goja.AssertFunction(harden)
+	is.frozen = true
+	roots := []any{is.vm.GlobalObject(), is.shimValue("hiddenIntrinsics")}
+	for _, obj := range is.objects {
+		roots = append(roots, obj)
+	}
+	for _, fn := range is.natives {
+		roots = append(roots, fn)
+	}
+	_, err = is.harden(goja.Undefined(), is.vm.NewArray(roots...), is.vm.ToValue(true))
+	return err
+}
+
+// freezeObject freezes one object and what it leads to, in an isolate that is frozen.
+func (is *isolate) freezeObject(v goja.Value) {
+	if is.harden == nil {
+		return
+	}
+	if _, err := is.harden(goja.Undefined(), is.vm.NewArray(v), goja.Undefined()); err != nil {
+		is.rethrow(err)
+	}
+}
+
+// freezeModule freezes the exports of a module.
+func (is *isolate) freezeModule(inst *instance) error {
+	_, err := is.harden(goja.Undefined(), is.vm.NewArray(inst.current(), inst.module), goja.Undefined())
+	return err
+}
+
+// freezeDynamic freezes an object of ours and returns what it leads to; undefined if the object is not of ours.
+func (is *isolate) freezeDynamic(call goja.FunctionCall) goja.Value {
+	obj, ok := call.Argument(0).(*goja.Object)
+	if !ok || !obj.ExportType().Implements(typeFreezer) {
+		return goja.Undefined()
+	}
+	f := obj.Export().(freezer)
+	f.freeze()
+	var inner []any
+	if holder, ok := f.(interface{ held() []goja.Value }); ok {
+		for _, v := range holder.held() {
+			inner = append(inner, v)
+		}
+	}
+	return is.vm.NewArray(inner...)
+}
+
+// stateful says whether the object has state that freezing does not reach.
+func (is *isolate) stateful(call goja.FunctionCall) goja.Value {
+	obj, ok := call.Argument(0).(*goja.Object)
+	if !ok {
+		return is.vm.ToValue(false)
+	}
+	found := false
+	switch obj.ClassName() {
+	case "Map", "Set", "WeakMap", "WeakSet", "Date", "RegExp":
+		found = !is.isPrototype(obj)
+	case "Array", "Function", "Error":
+	default:
+		switch t := obj.ExportType(); {
+		case t == typePromise, t == typeArrayBuffer, t == typeProxy:
+			found = true
+		case t.Kind() == reflect.Slice, t == typeDataView:
+			found = true
+		}
+	}
+	if obj.ClassName() == "RegExp" && found {
+		found = obj.Get("global").ToBoolean() || obj.Get("sticky").ToBoolean()
+	}
+	if found {
+		is.unsafe = true
+	}
+	return is.vm.ToValue(found)
+}
+
+// isPrototype says whether obj is the prototype of a constructor, and so holds methods rather than state.
+func (is *isolate) isPrototype(obj *goja.Object) bool {
+	ctor, ok := obj.Get("constructor").(*goja.Object)
+	return ok && ctor.Get("prototype") == obj
+}
+
+// overridable makes the accessor pair that stands for a property of a frozen prototype.
+func (is *isolate) overridable(call goja.FunctionCall) goja.Value {
+	holder, key, v := call.Argument(0), call.Argument(1), call.Argument(2)
+	get := is.vm.ToValue(func(goja.FunctionCall) goja.Value { return v })
+	set := is.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		this, ok := call.This.(*goja.Object)
+		if !ok || this == holder {
+			is.throwType("Cannot assign to read only property '" + key.String() + "' of object")
+		}
+		is.callShim("define", this, key, call.Argument(0))
+		return goja.Undefined()
+	})
+	return is.vm.NewArray(get, set)
+}
+
+// mayWarm says whether a module may be kept evaluated.
+func (p *Program) mayWarm(module string) bool {
+	p.warmth.Lock()
+	defer p.warmth.Unlock()
+	may, known := p.warmth.may[module]
+	if !known {
+		may = p.stateless(module)
+		p.warmth.may[module] = may
+	}
+	return may
+}
+
+func (p *Program) forbidWarm(module string) {
+	p.warmth.Lock()
+	defer p.warmth.Unlock()
+	p.warmth.may[module] = false
+}
+
+var (
+	typeFreezer  = reflect.TypeFor[freezer]()
+	typePromise  = reflect.TypeFor[*goja.Promise]()
+	typeProxy    = reflect.TypeFor[goja.Proxy]()
+	typeDataView = reflect.TypeFor[goja.DynamicObject]()
+)

@@ -1,0 +1,3 @@
+(object, key, value) => {
+  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+}

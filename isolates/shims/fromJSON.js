@@ -1,0 +1,1 @@
+(text) => JSON.parse(text)

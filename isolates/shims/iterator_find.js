@@ -1,0 +1,4 @@
+function find(f) {
+  let i = 0;
+  for (const v of this) if (f(v, i++)) return v;
+}

@@ -1,0 +1,3 @@
+function toArray() {
+  return [...this];
+}

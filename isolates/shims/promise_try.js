@@ -1,0 +1,3 @@
+function try_(callback, ...args) {
+  return new this((resolve) => resolve(callback(...args)));
+}

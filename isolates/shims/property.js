@@ -1,0 +1,1 @@
+(promise, name) => promise.then((v) => v[name])

@@ -1,0 +1,1 @@
+(v) => Promise.resolve(v)

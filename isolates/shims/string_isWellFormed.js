@@ -1,0 +1,3 @@
+function isWellFormed() {
+  return !/[\uD800-\uDFFF]/u.test(String(this));
+}

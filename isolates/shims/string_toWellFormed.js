@@ -1,0 +1,3 @@
+function toWellFormed() {
+  return String(this).replace(/[\uD800-\uDFFF]/gu, "\uFFFD");
+}

@@ -1,0 +1,1 @@
+(v) => JSON.stringify(v)
