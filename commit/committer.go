@@ -139,7 +139,10 @@ func (c *Committer) Submit(ctx context.Context, req *Request) (*Commit, error) {
 	if c.inTurn(ctx) {
 		return nil, ErrInTurn
 	}
-	s := newSubmission(req)
+	s, err := newSubmission(req)
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case c.queue <- s:
 	case <-ctx.Done():

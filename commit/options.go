@@ -12,10 +12,18 @@ import (
 	"runlog/value"
 )
 
+// A Log takes entries. *log.Log is one.
+type Log interface {
+	// Head returns the last entry.
+	Head() log.Head
+	// Append adds entries and blobs at once. They can be read when it returns, and are durable when the Sync says so.
+	Append(entries []*log.Entry, blobs ...log.Blob) (*log.Sync, error)
+}
+
 // Options configure a Committer.
 type Options struct {
 	// Log is where entries go. Required; only this Committer appends to it.
-	Log *log.Log
+	Log Log
 	// Indexes are those of Log. Required; only this Committer applies entries to them.
 	Indexes *index.Indexes
 	// Clock stamps entries. Default: the system's.

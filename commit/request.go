@@ -124,8 +124,15 @@ type submission struct {
 	done chan struct{}
 }
 
-// newSubmission does what can be done before the writer's turn: it is the caller's time, not the writer's.
-func newSubmission(req *Request) *submission {
+// newSubmission does what can be done before the writer's turn: it is the caller's time, not the writer's. It refuses what
+// the log would refuse, for by then it is too late.
+func newSubmission(req *Request) (*submission, error) {
+	for i := range req.Writes {
+		if w := &req.Writes[i]; (w.Before == 0) != (w.BeforeBody == nil) {
+			return nil, fmt.Errorf("commit %s: write to %s replaces version %d with a body of %d bytes",
+				req.Call.Function, w.ID, w.Before, len(w.BeforeBody))
+		}
+	}
 	s := &submission{req: req, done: make(chan struct{})}
 	s.entry = &log.Entry{
 		Snapshot: req.Snapshot, Call: req.Call, Writes: req.Writes, ResultHash: req.ResultHash, Logs: req.Logs,
@@ -142,7 +149,7 @@ func newSubmission(req *Request) *submission {
 	if !s.stamps {
 		s.entry.Encode()
 	}
-	return s
+	return s, nil
 }
 
 // take claims s for the writer; false if its caller has given up.

@@ -97,8 +97,8 @@ func (t *turn) run(ctx context.Context, head *index.Snapshot, run func(context.C
 	if req.Snapshot != head.Timestamp() {
 		return nil, fmt.Errorf("commit %s: it ran at snapshot %d, but its turn is at %d", req.Call.Function, req.Snapshot, head.Timestamp())
 	}
-	result = newSubmission(req)
-	return result, nil
+	result, err = newSubmission(req)
+	return result, err
 }
 
 // writeTurn gives the writer's place to t until it is done. Everything appended has been published before, so the
