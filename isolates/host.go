@@ -275,3 +275,13 @@ type Address struct {
 	// Handle is "function://id#path".
 	Handle string
 }
+
+// String is the kind's name.
+func (k OpKind) String() string {
+	names := [...]string{"none", "get", "collect", "streamOpen", "streamNext", "streamClose", "page", "count", "normalizeId", "insert", "patch",
+		"replace", "delete", "call", "schedule", "cancel", "identity", "env", "metadata", "syscall"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
