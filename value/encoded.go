@@ -1,9 +1,11 @@
 package value
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"math"
+	"strings"
 	"unsafe"
 )
 
@@ -149,11 +151,14 @@ func (e Encoded) Field(name string) (Encoded, bool) {
 	_, rest := e.contents()
 	for len(rest) > 0 {
 		at, field, tail, ok := cutField(rest)
-		if !ok || at > name {
+		if !ok {
 			return nil, false
 		}
-		if at == name {
+		switch c := strings.Compare(at, name); {
+		case c == 0:
 			return field, true
+		case c > 0:
+			return nil, false
 		}
 		rest = tail
 	}
@@ -263,59 +268,43 @@ func cutUvarint(b []byte) (u uint64, rest []byte, ok bool) {
 // ResolveCommitTS returns e with ts, as an int64, in place of every commit timestamp placeholder. If there is none it returns e
 // itself and false; else a copy of the same length. REQUIRES: e is valid.
 func ResolveCommitTS(e Encoded, ts int64) (Encoded, bool) {
-	first := findCommitTS(e, 0)
-	if first < 0 {
+	if bytes.IndexByte(e, tagCommitTS) < 0 {
 		return e, false
 	}
-	out := append(Encoded(nil), e...)
-	for at := first; at >= 0; at = findCommitTS(out, at+9) {
+	out, changed := e, false
+	walk(e, 0, func(at int, v Encoded) {
+		if v.Kind() != KindCommitTS || len(v) != 9 {
+			return
+		}
+		if !changed {
+			out, changed = bytes.Clone(e), true
+		}
 		out[at] = tagInt64
 		binary.LittleEndian.PutUint64(out[at+1:], uint64(ts))
-	}
-	return out, true
-}
-
-// findCommitTS returns the position of the first placeholder at or after from, or −1. It visits values in the order of their
-// bytes, so that nothing needs to be remembered between calls but the position.
-func findCommitTS(e Encoded, from int) int {
-	found := -1
-	walk(e, 0, func(at int, value []byte) bool {
-		if value[0] == tagCommitTS && at >= from {
-			found = at
-		}
-		// A part that ends before from holds nothing wanted.
-		return found < 0
 	})
-	return found
+	return out, changed
 }
 
-// walk calls visit for every value in e, containers before their contents, with its position, until visit returns false.
-func walk(e []byte, base int, visit func(at int, value []byte) bool) bool {
-	if len(e) == 0 {
-		return true
+// walk calls visit for every value in e that holds no others, with its position. base is the position of e.
+func walk(e Encoded, base int, visit func(at int, v Encoded)) {
+	kind := e.Kind()
+	if kind != KindArray && kind != KindObject {
+		visit(base, e)
+		return
 	}
-	if !visit(base, e) {
-		return false
-	}
-	if e[0] != tagArray && e[0] != tagObject {
-		return true
-	}
-	_, rest := Encoded(e).contents()
+	_, rest := e.contents()
 	end := base + len(e)
 	for len(rest) > 0 {
 		var elem Encoded
 		var ok bool
-		if e[0] == tagObject {
+		if kind == KindObject {
 			_, elem, rest, ok = cutField(rest)
 		} else {
 			elem, rest, ok = cutValue(rest)
 		}
 		if !ok {
-			return true
+			return
 		}
-		if !walk(elem, end-len(rest)-len(elem), visit) {
-			return false
-		}
+		walk(elem, end-len(rest)-len(elem), visit)
 	}
-	return true
 }

@@ -75,14 +75,26 @@ func SizeEncoded(e Encoded) int {
 		return 2 + e.Len()
 	case KindArray:
 		size := 2
-		for elem := range e.Elements() {
+		_, rest := e.contents()
+		for len(rest) > 0 {
+			elem, tail, ok := cutValue(rest)
+			if !ok {
+				break
+			}
 			size += SizeEncoded(elem)
+			rest = tail
 		}
 		return size
 	case KindObject:
 		size := 2
-		for name, field := range e.Fields() {
+		_, rest := e.contents()
+		for len(rest) > 0 {
+			name, field, tail, ok := cutField(rest)
+			if !ok {
+				break
+			}
 			size += len(name) + 1 + SizeEncoded(field)
+			rest = tail
 		}
 		return size
 	default:

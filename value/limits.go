@@ -191,36 +191,58 @@ func measureObject(fields []Field) (measure, error) {
 }
 
 func measureEncoded(e Encoded) (measure, error) {
-	m := measure{size: 2, nesting: 1}
 	switch e.Kind() {
 	case KindArray:
-		if err := checkArrayLen(e.Len()); err != nil {
-			return measure{}, err
-		}
-		for elem := range e.Elements() {
-			part, err := measureEncoded(elem)
-			if err != nil {
-				return measure{}, err
-			}
-			m.include(part)
-		}
+		return measureEncodedArray(e)
 	case KindObject:
-		if err := checkFieldCount(e.Len()); err != nil {
-			return measure{}, err
-		}
-		for name, field := range e.Fields() {
-			if err := CheckFieldName(name); err != nil {
-				return measure{}, err
-			}
-			part, err := measureEncoded(field)
-			if err != nil {
-				return measure{}, err
-			}
-			m.include(part)
-			m.size += len(name) + 1
-		}
+		return measureEncodedObject(e)
 	default:
 		return measure{size: SizeEncoded(e)}, nil
+	}
+}
+
+func measureEncodedArray(e Encoded) (measure, error) {
+	count, rest := e.contents()
+	if err := checkArrayLen(count); err != nil {
+		return measure{}, err
+	}
+	m := measure{size: 2, nesting: 1}
+	for len(rest) > 0 {
+		elem, tail, ok := cutValue(rest)
+		if !ok {
+			break
+		}
+		part, err := measureEncoded(elem)
+		if err != nil {
+			return measure{}, err
+		}
+		m.include(part)
+		rest = tail
+	}
+	return m, nil
+}
+
+func measureEncodedObject(e Encoded) (measure, error) {
+	count, rest := e.contents()
+	if err := checkFieldCount(count); err != nil {
+		return measure{}, err
+	}
+	m := measure{size: 2, nesting: 1}
+	for len(rest) > 0 {
+		name, field, tail, ok := cutField(rest)
+		if !ok {
+			break
+		}
+		if err := CheckFieldName(name); err != nil {
+			return measure{}, err
+		}
+		part, err := measureEncoded(field)
+		if err != nil {
+			return measure{}, err
+		}
+		m.include(part)
+		m.size += len(name) + 1
+		rest = tail
 	}
 	return m, nil
 }

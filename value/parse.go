@@ -132,10 +132,15 @@ func (p *parser) array(depth int) (Value, bool) {
 		return OfArray(nil), true
 	}
 	mark := len(p.elems)
+	undefinedDepth := p.undefinedDepth
+	p.undefinedDepth = undefinedNowhere
 	for {
 		v, ok := p.value(depth + 1)
 		if !ok {
 			return Value{}, false
+		}
+		if p.elems == nil {
+			p.elems = make([]Value, 0, 8)
 		}
 		p.elems = append(p.elems, v)
 		p.space()
@@ -147,6 +152,7 @@ func (p *parser) array(depth int) (Value, bool) {
 		}
 		p.space()
 	}
+	p.undefinedDepth = undefinedDepth
 	elems := append([]Value(nil), p.elems[mark:]...)
 	p.elems = p.elems[:mark]
 	if p.err = checkArrayLen(len(elems)); p.err != nil {
@@ -189,6 +195,9 @@ func (p *parser) object(depth int) (Value, bool) {
 		v, ok := p.value(depth + 1)
 		if !ok {
 			return Value{}, false
+		}
+		if p.fields == nil {
+			p.fields = make([]Field, 0, 16)
 		}
 		p.fields = append(p.fields, Field{Name: name, Value: v})
 		p.space()
