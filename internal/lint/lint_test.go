@@ -46,6 +46,8 @@ func TestRulesCatch(t *testing.T) {
 		{"its file system in a test", "index/x_test.go", `import _ "github.com/cockroachdb/pebble/v2/vfs"`, ""},
 		{"goja beside isolates", "isolates/bundle/x.go", `import _ "github.com/dop251/goja"`, "whose only door is isolates"},
 		{"its parser in bundle", "isolates/bundle/x.go", `import _ "github.com/dop251/goja/parser"`, ""},
+		{"its parser below bundle", "isolates/bundle/stateless/x.go", `import _ "github.com/dop251/goja/ast"`, ""},
+		{"its parser elsewhere", "exec/x.go", `import _ "github.com/dop251/goja/ast"`, "whose only door is isolates and isolates/bundle/..."},
 		{"esbuild", "isolates/x.go", `import _ "github.com/evanw/esbuild/pkg/api"`, "whose only door is isolates/bundle"},
 		{"telemetry in a low package", "exec/x.go", `import _ "go.opentelemetry.io/otel/trace"`, "whose only door is internal/obs"},
 		{"the standard log", "server/x.go", `import _ "log"`, "which no package may"},

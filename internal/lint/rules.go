@@ -115,7 +115,10 @@ func checkDoor(s *source, at, imported string) []string {
 }
 
 func opens(names []string, dir string) bool {
-	return slices.Contains(names, dir) || slices.Contains(names, anyPackage)
+	return slices.ContainsFunc(names, func(name string) bool {
+		tree, below := strings.CutSuffix(name, "/...")
+		return name == anyPackage || dir == tree || below && strings.HasPrefix(dir, tree+"/")
+	})
 }
 
 // checkDeclarations finds functions that run before main.
