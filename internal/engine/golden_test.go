@@ -187,7 +187,7 @@ func describe(outcome *exec.Outcome, err error) string {
 func (h *history) log(d *datadriven.TestData) string {
 	from := 1
 	d.MaybeScanArgs(h.t, "from", &from)
-	names := index.CatalogNames(h.engine.Committer.Visible().Catalog())
+	names := h.engine.Committer.Visible().Catalog()
 	var out strings.Builder
 	for e, err := range h.engine.Log.Scan(log.Offset(from), h.engine.Log.Head().Offset) {
 		if err != nil {
