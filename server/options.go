@@ -54,6 +54,9 @@ type Options struct {
 	// Metrics answers GET /metrics; nil means no such route.
 	Metrics http.Handler
 
+	// Wrap goes around the handling of every request, such as to continue a trace; nil wraps nothing.
+	Wrap func(http.Handler) http.Handler
+
 	// BodyLimit bounds the body of a function route, in bytes. Default 2^24 + 2000, which leaves room for arguments
 	// of 16 MiB and their envelope.
 	BodyLimit int64

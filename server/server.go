@@ -37,8 +37,12 @@ func New(o Options) (*Server, error) {
 		ids:     newRequestIDs(rng.NewSeed),
 		bodies:  semaphore.NewWeighted(o.BodyMemory),
 	}
+	var all http.Handler = s
+	if o.Wrap != nil {
+		all = o.Wrap(s)
+	}
 	s.http = &http.Server{
-		Handler:           s,
+		Handler:           all,
 		ReadHeaderTimeout: o.HeaderTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"runlog/internal/deploy"
+	"runlog/isolates/bundle"
+)
+
+// A pushed is what became of an attempt to run new code.
+type pushed struct {
+	report   *deploy.Report
+	warnings []bundle.Warning
+	elapsed  time.Duration
+	err      error
+}
+
+// push bundles the functions in dir and makes them the ones that run.
+func (a *app) push(ctx context.Context, dir string) pushed {
+	begin := time.Now()
+	from, err := a.flags.bundler()
+	if err != nil {
+		return pushed{err: err}
+	}
+	built, warnings, err := bundle.Build(ctx, bundle.Options{Dir: dir, ConvexPackage: from})
+	return a.deploy(ctx, built, warnings, err, begin)
+}
+
+func (a *app) deploy(ctx context.Context, built *bundle.Bundle, warnings []bundle.Warning, err error, begin time.Time) pushed {
+	p := pushed{warnings: warnings, err: err}
+	if err == nil {
+		p.report, p.err = a.engine.Deployer.Push(ctx, built)
+	}
+	p.elapsed = time.Since(begin)
+	return p
+}
+
+// String is what the developer reads: what changed, or what is wrong and where.
+func (p pushed) String() string {
+	var b strings.Builder
+	for _, w := range p.warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	took := p.elapsed.Round(time.Millisecond)
+	switch {
+	case p.err != nil:
+		fmt.Fprintf(&b, "push failed after %s:\n%s", took, indent(p.err.Error()))
+	case p.report.Unchanged:
+		fmt.Fprintf(&b, "nothing changed, %s (%s)", count(p.report.Functions, "function"), took)
+	default:
+		fmt.Fprintf(&b, "pushed %s in %s%s", count(p.report.Functions, "function"), took, changes(p.report))
+	}
+	return b.String()
+}
+
+// changes lists what a push did, as one line for each sort of change.
+func changes(r *deploy.Report) string {
+	var b strings.Builder
+	for _, part := range []struct {
+		what  string
+		names []string
+	}{
+		{"new tables", r.Tables}, {"new indexes", r.Indexes}, {"dropped indexes", r.Dropped},
+		{"added", r.Added}, {"changed", r.Changed}, {"removed", r.Removed},
+	} {
+		if len(part.names) > 0 {
+			fmt.Fprintf(&b, "\n  %s: %s", part.what, abridge(part.names))
+		}
+	}
+	if r.SchemaChanged {
+		b.WriteString("\n  the schema changed")
+	}
+	return b.String()
+}
+
+// abridge keeps a list short enough for a line or two.
+func abridge(names []string) string {
+	const most = 12
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+
+	"runlog/internal/auth"
+	"runlog/isolates/bundle"
+)
+
+// serverFlags are the flags that dev and serve share.
+type serverFlags struct {
+	data, listen, publicURL string
+	adminKey, instance      string
+	otlpEndpoint            string
+	convexPackage           string
+	isolates                int
+	freshIsolates           bool
+	logLevel                slog.Level
+	limits                  limitFlags
+}
+
+func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
+	flags.StringVar(&f.data, "data", "", "data folder (default "+data+"): `DIR`")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:3210", "address to answer on: `HOST:PORT`")
+	flags.StringVar(&f.publicURL, "public-url", "", "origin that clients use, if it is not the address listened on: `URL`")
+	flags.StringVar(&f.adminKey, "admin-key", "", "a fixed admin key besides those made with `runner keys`, NAME|SECRET; better set as "+envName("admin-key"))
+	flags.StringVar(&f.instance, "instance", "runlog", "name of this deployment")
+	flags.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "send traces and metrics to this OTLP collector, such as http://127.0.0.1:4318: `URL`")
+	flags.StringVar(&f.convexPackage, "convex-package", "builtin", "where functions get the package convex from: builtin, or npm for the app's node_modules")
+	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default twice the cores)")
+	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
+	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	f.limits.register(flags)
+}
+
+// validate reports what is wrong with the flags, before anything is opened.
+func (f *serverFlags) validate() error {
+	if _, err := f.limits.resolve(); err != nil {
+		return err
+	}
+	if _, err := f.bundler(); err != nil {
+		return err
+	}
+	if f.adminKey != "" {
+		if _, err := auth.ParseKey(f.adminKey); err != nil {
+			return fmt.Errorf("--admin-key: %w", err)
+		}
+	}
+	if f.isolates < 0 {
+		return fmt.Errorf("--isolates is %d, want a positive number", f.isolates)
+	}
+	return nil
+}
+
+func (f *serverFlags) bundler() (bundle.ConvexPackage, error) {
+	switch f.convexPackage {
+	case "builtin":
+		return bundle.ConvexBuiltin, nil
+	case "npm":
+		return bundle.ConvexNPM, nil
+	}
+	return 0, fmt.Errorf("--convex-package is %q, want builtin or npm", f.convexPackage)
+}
