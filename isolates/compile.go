@@ -112,7 +112,7 @@ func compile(m *Module) (*code, error) {
 
 // compileSource compiles without looking for source maps, which would read files.
 func compileSource(name, source string) (*goja.Program, error) {
-	tree, err := goja.Parse(name, source, parser.WithDisableSourceMaps)
+	tree, err := parser.ParseFile(nil, name, source, 0, parser.WithDisableSourceMaps)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func compileSource(name, source string) (*goja.Program, error) {
 
 // syntaxError is the script's error for source that cannot be compiled.
 func (c *code) syntaxError(err error) error {
-	out := &ScriptError{Message: "Uncaught SyntaxError: " + err.Error()}
+	out := &ScriptError{Message: "Uncaught " + err.Error()}
 	if list, ok := err.(parser.ErrorList); ok && len(list) > 0 {
 		out.Message = "Uncaught SyntaxError: " + list[0].Message
 		out.Frames = []Frame{c.locate("", list[0].Position)}

@@ -131,11 +131,13 @@ func (e *encoder) object(obj *goja.Object) {
 		e.b.CommitTS()
 		return
 	}
-	switch className := obj.ClassName(); className {
+	switch class(obj) {
 	case "Array":
 		e.array(obj)
-	case "Set", "Map":
-		e.unsupported(className, e.is.spread(obj))
+	case "Set":
+		e.unsupported("Set", e.is.spread(obj))
+	case "Map":
+		e.unsupported("Map", e.is.spread(obj))
 	case "Function":
 		e.unsupported(e.is.typeName(obj), obj)
 	default:
@@ -218,6 +220,21 @@ func (e *encoder) unsupported(typeName string, v goja.Value) {
 		text, e.context(), e.is.stringifyForError(e.original)))
 }
 
+// class is the class of an object as it was made, whatever its prototype says now.
+func class(obj *goja.Object) string {
+	name := obj.ClassName()
+	if name != "Object" {
+		return name
+	}
+	switch obj.ExportType() {
+	case typeMap:
+		return "Map"
+	case typeSet:
+		return "Set"
+	}
+	return name
+}
+
 // isSimple says whether obj is a plain object, also one that came from another realm.
 func (is *isolate) isSimple(obj *goja.Object) bool {
 	proto := obj.Prototype()
@@ -287,4 +304,6 @@ var (
 	typeDocument    = reflect.TypeFor[*document]()
 	typeArrayBuffer = reflect.TypeFor[goja.ArrayBuffer]()
 	typeCommitTS    = reflect.TypeFor[*commitTS]()
+	typeMap         = reflect.TypeFor[[][2]any]()
+	typeSet         = reflect.TypeFor[[]any]()
 )

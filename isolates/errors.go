@@ -220,7 +220,7 @@ func (is *isolate) hostError(e *HostError) goja.Value {
 // located gives an error made outside of any script the place that asked for the failed operation.
 func (is *isolate) located(e goja.Value, site []goja.StackFrame) goja.Value {
 	obj, ok := e.(*goja.Object)
-	if !ok || len(site) == 0 {
+	if !ok || len(site) == 0 || obj.ClassName() != "Error" || len(is.framesOf(obj)) > 0 {
 		return e
 	}
 	var b strings.Builder

@@ -280,7 +280,7 @@ func describe(op *Op) string {
 		parts = append(parts, fmt.Sprintf("count %d", op.Count))
 	}
 	if op.Kind == OpStreamClose {
-		parts = append(parts, fmt.Sprintf("consumed %d", op.Consumed))
+		parts = append(parts, fmt.Sprintf("consumed %d exhausted %t", op.Consumed, op.Exhausted))
 	}
 	if op.Call != nil {
 		v, _ := op.Call.Args.Decode()

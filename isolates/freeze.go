@@ -103,38 +103,26 @@ func (is *isolate) freezeDynamic(call goja.FunctionCall) goja.Value {
 	return is.vm.NewArray(inner...)
 }
 
-// stateful says whether the object has state that freezing does not reach.
+// stateful says whether the object has state that freezing does not reach. What the engine gives Go no means to
+// recognise, such as a WeakMap, harden recognises itself.
 func (is *isolate) stateful(call goja.FunctionCall) goja.Value {
 	obj, ok := call.Argument(0).(*goja.Object)
-	if !ok {
-		return is.vm.ToValue(false)
-	}
-	found := false
-	switch obj.ClassName() {
-	case "Map", "Set", "WeakMap", "WeakSet", "Date", "RegExp":
-		found = !is.isPrototype(obj)
-	case "Array", "Function", "Error":
-	default:
-		switch t := obj.ExportType(); {
-		case t == typePromise, t == typeArrayBuffer, t == typeProxy:
+	found := call.Argument(1).ToBoolean()
+	if ok && !found {
+		switch t := obj.ExportType(); class(obj) {
+		case "Array", "Function", "Error":
+		case "RegExp":
+			found = obj.Get("global").ToBoolean() || obj.Get("sticky").ToBoolean()
+		case "Date", "Map", "Set":
 			found = true
-		case t.Kind() == reflect.Slice, t == typeDataView:
-			found = true
+		default:
+			found = t == typePromise || t == typeArrayBuffer || t == typeProxy || t.Kind() == reflect.Slice
 		}
-	}
-	if obj.ClassName() == "RegExp" && found {
-		found = obj.Get("global").ToBoolean() || obj.Get("sticky").ToBoolean()
 	}
 	if found {
 		is.unsafe = true
 	}
 	return is.vm.ToValue(found)
-}
-
-// isPrototype says whether obj is the prototype of a constructor, and so holds methods rather than state.
-func (is *isolate) isPrototype(obj *goja.Object) bool {
-	ctor, ok := obj.Get("constructor").(*goja.Object)
-	return ok && ctor.Get("prototype") == obj
 }
 
 // overridable makes the accessor pair that stands for a property of a frozen prototype.
@@ -171,8 +159,7 @@ func (p *Program) forbidWarm(module string) {
 }
 
 var (
-	typeFreezer  = reflect.TypeFor[freezer]()
-	typePromise  = reflect.TypeFor[*goja.Promise]()
-	typeProxy    = reflect.TypeFor[goja.Proxy]()
-	typeDataView = reflect.TypeFor[goja.DynamicObject]()
+	typeFreezer = reflect.TypeFor[freezer]()
+	typePromise = reflect.TypeFor[*goja.Promise]()
+	typeProxy   = reflect.TypeFor[goja.Proxy]()
 )

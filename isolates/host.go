@@ -34,8 +34,9 @@ const (
 	// OpStreamNext reads up to Count further documents. Stream, Count. Answer.Values, and Answer.Done if the query
 	// is exhausted: there is nothing after Values. Fewer than Count without Done is allowed; none without Done is not.
 	OpStreamNext
-	// OpStreamClose ends a stream. Stream, Consumed: how many documents the script has seen. Documents that were
-	// sent and not seen are not part of what the call read. The answer is ignored. Each open stream is closed exactly once.
+	// OpStreamClose ends a stream. Stream, Consumed: how many documents the script has seen; Exhausted: it has also
+	// seen that there are no more. Documents that were sent and not seen are not part of what the call read. The
+	// answer is ignored. Each open stream is closed exactly once.
 	OpStreamClose
 	// OpPage reads one page. Page. Answer.Page.
 	OpPage
@@ -88,14 +89,16 @@ type Op struct {
 	// Count and Consumed are numbers of documents.
 	Count    int
 	Consumed int
-	Table    string
-	ID       string
-	Name     string
-	Value    value.Encoded
-	JSON     []byte
-	Query    *Query
-	Page     *PageRequest
-	Call     *CallRequest
+	// Exhausted says that the script has seen the end of a stream.
+	Exhausted bool
+	Table     string
+	ID        string
+	Name      string
+	Value     value.Encoded
+	JSON      []byte
+	Query     *Query
+	Page      *PageRequest
+	Call      *CallRequest
 	// At is when a scheduled function shall run, in milliseconds since the epoch.
 	At float64
 }

@@ -75,7 +75,7 @@ func (in *inspector) object(obj *goja.Object, depth int, seen []*goja.Object, in
 	if isFunction(obj) {
 		return in.function(obj, depth, inner, indent)
 	}
-	switch class := obj.ClassName(); class {
+	switch class := class(obj); class {
 	case "Array":
 		return in.array(obj, depth, inner, indent)
 	case "Error":
@@ -84,8 +84,6 @@ func (in *inspector) object(obj *goja.Object, depth int, seen []*goja.Object, in
 		return in.mapEntries(obj, depth, inner, indent)
 	case "Set":
 		return in.setEntries(obj, depth, inner, indent)
-	case "WeakMap", "WeakSet":
-		return class + " { ? }"
 	case "Number", "Boolean", "String", "Symbol", "BigInt":
 		return "Object(" + in.value(in.is.callShim("unbox", obj), depth, inner, indent) + ")"
 	case "Date", "RegExp":
@@ -171,6 +169,8 @@ func (in *inspector) plain(obj *goja.Object, depth int, seen []*goja.Object, ind
 	items := in.properties(obj, depth, seen, indent)
 	tag := in.tag(obj)
 	switch {
+	case strings.HasPrefix(tag, "WeakMap ") || strings.HasPrefix(tag, "WeakSet "):
+		return tag[:len("WeakMap ")] + "{ ? }"
 	case len(items) == 0:
 		return tag + "{}"
 	case indent:

@@ -248,7 +248,7 @@ func (is *isolate) settle(r *run, result goja.Value) (goja.Value, error) {
 		return result, nil
 	}
 	if r.main.State() == goja.PromiseStatePending {
-		return nil, &ScriptError{Message: "Uncaught Error: Returned promise will never resolve"}
+		return nil, &ScriptError{Message: "Returned promise will never resolve"}
 	}
 	is.warnUnawaited(r)
 	return r.main.Result(), nil
@@ -365,7 +365,10 @@ func (is *isolate) deliver(p *pending, a *Answer) error {
 	case p.local != nil:
 		ex = is.vm.Try(func() { v = p.local() })
 	case a.Err != nil:
-		ex = is.vm.Try(func() { v = is.located(is.hostError(a.Err), p.site) })
+		ex = is.vm.Try(func() { v = is.hostError(a.Err) })
+		if ex == nil {
+			ex = is.vm.Try(func() { v = is.located(v, p.site) })
+		}
 		if ex == nil {
 			return p.reject(v)
 		}
@@ -375,7 +378,7 @@ func (is *isolate) deliver(p *pending, a *Answer) error {
 		ex = is.vm.Try(func() { v = p.finish(a) })
 	}
 	if ex != nil {
-		return p.reject(ex.Value())
+		return p.reject(is.located(ex.Value(), p.site))
 	}
 	return p.resolve(v)
 }

@@ -34,7 +34,7 @@ func (c *shimCache) get(name string) *goja.Program {
 	if err != nil {
 		panic(err)
 	}
-	p, err := compileSource(shimPrefix+name, "\"use strict\";"+string(source))
+	p, err := compileSource(shimPrefix+name, "\"use strict\";("+string(source)+"\n)")
 	if err != nil {
 		panic(fmt.Sprintf("isolates: shim %s: %v", name, err))
 	}

@@ -22,9 +22,11 @@ type stream struct {
 	ahead    []value.Encoded
 	consumed int
 	// done says that the host has nothing more.
-	done   bool
-	closed bool
-	next   int
+	done bool
+	// exhausted says that the script knows, too.
+	exhausted bool
+	closed    bool
+	next      int
 	// fetching says that a request for more is queued.
 	fetching bool
 }
@@ -75,6 +77,7 @@ func (is *isolate) iteration(v goja.Value, done bool) goja.Value {
 func (is *isolate) streamNext(s *stream, finish func(doc value.Encoded, done bool) goja.Value) goja.Value {
 	deliver := func() goja.Value {
 		if len(s.ahead) == 0 {
+			s.exhausted = true
 			is.closeStream(s)
 			return finish(nil, true)
 		}
@@ -147,7 +150,7 @@ func (is *isolate) closeStream(s *stream) {
 	}
 	s.closed, s.done, s.ahead = true, true, nil
 	if s.opened {
-		is.run.inv.Host.Do(is.run.ctx, []Op{{Kind: OpStreamClose, Stream: s.id, Consumed: s.consumed}})
+		is.run.inv.Host.Do(is.run.ctx, []Op{{Kind: OpStreamClose, Stream: s.id, Consumed: s.consumed, Exhausted: s.exhausted}})
 	}
 }
 

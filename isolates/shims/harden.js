@@ -18,6 +18,25 @@
   const constructorOnly = [Array.prototype, Promise.prototype, Map.prototype, Set.prototype, RegExp.prototype, Date.prototype];
   const isConstructorOnly = constructorOnly.includes.bind(constructorOnly);
 
+  // Whether the object has state that only its own methods reach: they throw for all others.
+  const probe = {};
+  const probes = [
+    WeakMap.prototype.has,
+    WeakSet.prototype.has,
+    getOwnPropertyDescriptor(DataView.prototype, "byteLength").get,
+  ].map((f) => f.call.bind(f));
+  const iteratorPrototype = getPrototypeOf(getPrototypeOf([][Symbol.iterator]()));
+  const inherits = Object.prototype.isPrototypeOf.bind(iteratorPrototype);
+  const isHidden = (object) => {
+    for (let i = 0; i < probes.length; i++) {
+      try {
+        probes[i](object, probe);
+        return true;
+      } catch {}
+    }
+    return inherits(object);
+  };
+
   const isClassPrototype = (object) => {
     const d = getOwnPropertyDescriptor(object, "constructor");
     if (!d || typeof d.value !== "function") return false;
@@ -45,7 +64,7 @@
         for (let k = 0; k < inner.length; k++) push(inner[k]);
         continue;
       }
-      if (isStateful(object)) continue;
+      if (!intrinsics && isStateful(object, isHidden(object))) continue;
       const keys = ownKeys(object);
       const everything = isOverridden(object) || (!intrinsics && isClassPrototype(object));
       const some = everything || isConstructorOnly(object);
