@@ -67,6 +67,18 @@ type group struct {
 
 // Open starts a Committer at the head of the log.
 func Open(opts Options) (*Committer, error) {
+	c, err := newCommitter(opts)
+	if err != nil {
+		return nil, err
+	}
+	c.startBackfills()
+	c.wg.Go(c.write)      // ends when Close cancels ctx, or the log fails
+	c.wg.Go(c.awaitSyncs) // ends when the writer closes syncs
+	return c, nil
+}
+
+// newCommitter returns a Committer whose goroutines do not run.
+func newCommitter(opts Options) (*Committer, error) {
 	opts.EnsureDefaults()
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -84,9 +96,6 @@ func Open(opts Options) (*Committer, error) {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.visible.Store(snapshot)
-	c.startBackfills()
-	c.wg.Go(c.write)      // ends when Close cancels ctx, or the log fails
-	c.wg.Go(c.awaitSyncs) // ends when the writer closes syncs
 	return c, nil
 }
 
