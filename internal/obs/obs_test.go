@@ -175,6 +175,9 @@ func TestWatchedStateIsSampled(t *testing.T) {
 		telemetry.WatchPositions(func() Positions { return Positions{Applied: 12, Visible: 10, AppliedAt: 5e9, VisibleAt: 4e9} }),
 		telemetry.WatchTables(func() []TableStats { return tables }),
 		telemetry.WatchDisk(func() int64 { return 9000 }),
+		telemetry.WatchStorage(func() log.Metrics {
+			return log.Metrics{WALSize: 60, MemTableSize: 61, CacheSize: 62, CacheHits: 1, CacheMisses: 1, CompactionDebt: 63, ReadAmplification: 3, Flushes: 4, Compactions: 5}
+		}),
 		telemetry.WatchProcess(),
 	} {
 		if err != nil {
@@ -189,6 +192,8 @@ func TestWatchedStateIsSampled(t *testing.T) {
 		"runlog_query_cache_hits_total 3", "runlog_query_cache_misses_total 1", "runlog_query_cache_hit_ratio 0.75", "runlog_query_cache_size_bytes 77",
 		"runlog_log_visible_lag 2", "runlog_log_visible_lag_duration_seconds 1",
 		`runlog_table_documents{table="accounts"} 100`, `runlog_table_disk_bytes{table="accounts"} 5000`, "runlog_disk_bytes 9000",
+		"runlog_storage_wal_bytes 60", "runlog_storage_memtables_bytes 61", "runlog_storage_cache_size_bytes 62", "runlog_storage_cache_hit_ratio 0.5",
+		"runlog_storage_compaction_debt_bytes 63", "runlog_storage_read_amplification 3", "runlog_storage_flushes_total 4", "runlog_storage_compactions_total 5",
 	)
 	for _, name := range []string{`runlog_process_memory_bytes{type="resident"}`, `runlog_process_memory_bytes{type="heap"}`, "go_goroutines", "process_resident_memory_bytes"} {
 		if !strings.Contains(text, "\n"+name+" ") {

@@ -39,7 +39,7 @@ type TableStats struct {
 	Name string
 	// Documents counts the live ones.
 	Documents int64
-	// Disk is the size in bytes of its live documents on disk.
+	// Disk is the size in bytes of its live documents on disk; 0 shows none.
 	Disk int64
 }
 
@@ -114,7 +114,9 @@ func (t *Telemetry) WatchTables(sample func() []TableStats) error {
 		for _, s := range sample() {
 			with := metric.WithAttributeSet(attribute.NewSet(attribute.String("table", s.Name)))
 			o.ObserveInt64(documents, s.Documents, with)
-			o.ObserveInt64(disk, s.Disk, with)
+			if s.Disk > 0 {
+				o.ObserveInt64(disk, s.Disk, with)
+			}
 		}
 	})
 }
@@ -124,6 +126,30 @@ func (t *Telemetry) WatchDisk(sample func() int64) error {
 	w := &watcher{meter: t.instruments.meter}
 	disk := w.gauge("runlog.disk", "By", "Size of the data folder.")
 	return w.watch(func(o metric.Observer) { o.ObserveInt64(disk, sample()) })
+}
+
+// WatchStorage samples the log's store.
+func (t *Telemetry) WatchStorage(sample func() log.Metrics) error {
+	w := &watcher{meter: t.instruments.meter}
+	wal := w.gauge("runlog.storage.wal", "By", "Part of the data folder not yet sorted into tables.")
+	memTables := w.gauge("runlog.storage.memtables", "By", "Memory of writes not yet sorted into tables.")
+	cached := w.gauge("runlog.storage.cache.size", "By", "Memory of blocks read.")
+	lookups := w.cache("runlog.storage.cache", "blocks")
+	debt := w.gauge("runlog.storage.compaction.debt", "By", "What has yet to be rewritten until the tables are in order.")
+	amplification := w.gauge("runlog.storage.read.amplification", "{table}", "Tables a read of a missing key may look at.")
+	flushes := w.counter("runlog.storage.flushes", "{flush}", "Flushes of memory to tables.")
+	compactions := w.counter("runlog.storage.compactions", "{compaction}", "Rewritings of tables.")
+	return w.watch(func(o metric.Observer) {
+		s := sample()
+		o.ObserveInt64(wal, int64(s.WALSize))
+		o.ObserveInt64(memTables, int64(s.MemTableSize))
+		o.ObserveInt64(cached, int64(s.CacheSize))
+		lookups.observe(o, uint64(s.CacheHits), uint64(s.CacheMisses))
+		o.ObserveInt64(debt, int64(s.CompactionDebt))
+		o.ObserveInt64(amplification, int64(s.ReadAmplification))
+		o.ObserveInt64(flushes, s.Flushes)
+		o.ObserveInt64(compactions, s.Compactions)
+	})
 }
 
 // WatchProcess samples the memory of this process.
