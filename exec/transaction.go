@@ -189,7 +189,9 @@ func (t *transaction) rollback(s savepoint) {
 // milliseconds with a fraction.
 func (t *transaction) nextCreationTime() float64 {
 	if t.creationTime == 0 {
-		t.creationTime = float64(max(t.snapshot.Timestamp(), log.Timestamp(t.now.UnixNano()))) / 1e6
+		// Whole and fraction apart: nanoseconds since the epoch do not fit a float64.
+		ns := max(t.snapshot.Timestamp(), log.Timestamp(t.now.UnixNano()))
+		t.creationTime = float64(ns/1e6) + float64(ns%1e6)/1e6
 	} else {
 		t.creationTime = math.Nextafter(t.creationTime, math.Inf(1))
 	}
