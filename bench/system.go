@@ -126,7 +126,7 @@ func (s *runlogSystem) build(ctx context.Context) error {
 
 func (s *runlogSystem) command(dir string, port int) *exec.Cmd {
 	return exec.Command(s.bin, "serve", "--functions", s.app, "--data", dir,
-		"--listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), "--site-listen", "127.0.0.1:0")
+		"--listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }
 
 func (*runlogSystem) readyPath() string { return "/readyz" }
