@@ -2,6 +2,7 @@ package isolates
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"reflect"
 	"slices"
@@ -21,6 +22,8 @@ const (
 	encodedMax = 64 << 20
 	// fieldNameMax is the length of a field name, in UTF-16 units.
 	fieldNameMax = 1024
+	// nanBits is the one NaN that scripts can make.
+	nanBits = 0x7FF8000000000000
 )
 
 // encoder turns JavaScript values into bytes. It runs getters, so it may throw.
@@ -85,7 +88,11 @@ func (e *encoder) value(v goja.Value) {
 
 func (e *encoder) primitive(v goja.Value) {
 	if goja.IsNumber(v) {
-		e.b.Float64(v.ToFloat())
+		f := v.ToFloat()
+		if math.IsNaN(f) {
+			f = math.Float64frombits(nanBits)
+		}
+		e.b.Float64(f)
 		return
 	}
 	switch {

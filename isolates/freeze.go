@@ -16,6 +16,7 @@ import (
 //
 // Then each module as it is evaluated: its exports and what they lead to. There, every prototype of a class gets the
 // accessors. An object with state that freezing does not reach, such as a Map, makes the isolate unfit to be kept.
+// Other objects that serve as prototypes, by Object.create, keep the flaw: their properties cannot be overridden.
 //
 // Variables captured by closures cannot be reached this way; that they hold no state is what Module.Stateless promises.
 

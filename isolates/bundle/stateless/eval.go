@@ -221,11 +221,7 @@ func (e *env) underConstruction(x ast.Expression) bool {
 }
 
 func (e *env) function(n ast.Node) val {
-	f := e.p.byNode[n]
-	if f.once { // it runs here, and nowhere else
-		return of(f.site)
-	}
-	return of(f.site)
+	return of(e.p.byNode[n].site)
 }
 
 func (e *env) class(n *ast.ClassLiteral) val {

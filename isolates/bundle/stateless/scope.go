@@ -166,8 +166,10 @@ func (r *resolver) node(s *scope, node ast.Node) {
 	case *ast.ForIntoExpression:
 		syntax.Names(n.Expression, func(id *ast.Identifier) { r.assigned(s, id) })
 		r.children(s, n)
-	case *ast.Binding:
-		r.binding(s, n)
+	case *ast.VariableStatement:
+		r.declarators(s, n.List)
+	case *ast.LexicalDeclaration:
+		r.declarators(s, n.List)
 	case *ast.PropertyKeyed:
 		r.key(s, n.Key, n.Computed)
 		if n.Value != nil {
@@ -195,19 +197,20 @@ func (r *resolver) assigned(s *scope, id *ast.Identifier) {
 	}
 }
 
-// binding notes the literal that a variable is declared with.
-func (r *resolver) binding(s *scope, n *ast.Binding) {
-	r.children(s, n)
-	id, ok := n.Target.(*ast.Identifier)
-	if !ok || n.Initializer == nil {
-		return
-	}
-	b := r.mod.uses[id]
-	switch n.Initializer.(type) {
-	case *ast.ObjectLiteral, *ast.ArrayLiteral, *ast.NewExpression:
-		if b.fresh == nil {
+// declarators resolves the variables of a declaration and notes the literals that they are declared with.
+func (r *resolver) declarators(s *scope, list []*ast.Binding) {
+	for _, n := range list {
+		r.node(s, n)
+		id, ok := n.Target.(*ast.Identifier)
+		if !ok || n.Initializer == nil {
+			continue
+		}
+		b := r.mod.uses[id]
+		switch n.Initializer.(type) {
+		case *ast.ObjectLiteral, *ast.ArrayLiteral, *ast.NewExpression:
+			b.assigned = b.assigned || b.fresh != nil
 			b.fresh = n.Initializer
-		} else {
+		default:
 			b.assigned = true
 		}
 	}
@@ -268,11 +271,12 @@ func (r *resolver) function(s *scope, node ast.Node, name *ast.Identifier, param
 		b.val = of(f.site)
 	}
 	scope := r.child(outer, f)
+	declare := func(id *ast.Identifier) { r.declare(scope, id).assigned = true }
 	for _, p := range params.List {
-		syntax.Names(p.Target, func(id *ast.Identifier) { r.declare(scope, id) })
+		syntax.Names(p.Target, declare)
 	}
 	if params.Rest != nil {
-		syntax.Names(params.Rest, func(id *ast.Identifier) { r.declare(scope, id) })
+		syntax.Names(params.Rest, declare)
 	}
 	r.node(scope, params)
 	f.scope = scope

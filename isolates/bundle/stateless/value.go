@@ -53,10 +53,23 @@ type site struct {
 	name      string    // of a kindBuiltin: "convex/server.query"
 }
 
-// movable says whether the object may go where the proof does not follow it.
+// movable says whether the object may go where the proof does not follow it: it is frozen, and so is what it holds.
 func (s *site) movable() bool {
-	return s.kind == kindFunction || s.kind == kindClass || s.kind == kindBuiltin
+	if s.kind == kindBuiltin {
+		return true
+	}
+	if !s.isCode() {
+		return false
+	}
+	for _, v := range s.props {
+		if v.flags&opaque != 0 || slices.ContainsFunc(v.sites, func(inner *site) bool { return !inner.isCode() }) {
+			return false
+		}
+	}
+	return true
 }
+
+func (s *site) isCode() bool { return s.kind == kindFunction || s.kind == kindClass }
 
 // flags say what a value may be besides owned objects.
 type flags uint8
