@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"context"
+
 	"runlog/log"
 	"runlog/value"
 )
@@ -44,6 +46,9 @@ type Outcome struct {
 	Logs []string
 	// Timestamp is the snapshot a query read, or the commit timestamp of a mutation.
 	Timestamp log.Timestamp
+
+	// durable waits until what the call did is on disk; nil if it did nothing.
+	durable func(context.Context) error
 }
 
 // A BatchResult is one query of a batch: exactly one of Outcome and Err is set.

@@ -47,8 +47,13 @@ func (r *Runner) queued(ctx context.Context, kind schema.FunctionKind, call *Cal
 	if err != nil {
 		return nil, queued, err
 	}
-	defer release()
 	outcome, err := run(ctx, call, t)
+	release()
+	if err == nil && outcome.durable != nil {
+		if err = outcome.durable(ctx); err != nil {
+			return nil, queued, contextError(err)
+		}
+	}
 	return outcome, queued, err
 }
 

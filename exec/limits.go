@@ -44,7 +44,7 @@ func DefaultLimits() Limits {
 		Timeout: 10 * time.Second, Heap: 512 * mebibyte, StackDepth: 1000,
 		DocumentsRead: 1_000_000, BytesRead: 1024 * mebibyte, ReadIntervals: 100_000,
 		DocumentsWritten: 100_000, BytesWritten: 256 * mebibyte,
-		Concurrent: 16 * max(1, runtime.GOMAXPROCS(0)/2), QueueWait: 5 * time.Second,
+		Concurrent: 16 * runtime.GOMAXPROCS(0), QueueWait: 5 * time.Second,
 	}
 	query := base
 	query.DocumentsWritten, query.BytesWritten = 0, 0

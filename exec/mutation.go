@@ -31,7 +31,8 @@ func (r *Runner) Mutation(ctx context.Context, call Call) (*Outcome, error) {
 }
 
 // mutate is the optimistic loop. A run reads the newest applied state, which may still be on its way to the disk,
-// so that back-to-back writes of one document need not wait for it; the answer waits.
+// so that back-to-back writes of one document need not wait for it; the answer waits, after the mutation has given up
+// its place to another.
 func (r *Runner) mutate(ctx context.Context, call *Call, trace *trace) (*Outcome, error) {
 	backoff := backoffMin
 	for refused := 0; ; {
@@ -39,10 +40,7 @@ func (r *Runner) mutate(ctx context.Context, call *Call, trace *trace) (*Outcome
 		committed, err := m.commitOnce(ctx)
 		switch {
 		case err == nil:
-			if err := committed.Wait(ctx); err != nil {
-				return nil, contextError(err)
-			}
-			return &Outcome{Value: m.result, Logs: m.logs, Timestamp: committed.Timestamp}, nil
+			return &Outcome{Value: m.result, Logs: m.logs, Timestamp: committed.Timestamp, durable: committed.Wait}, nil
 		case errors.Is(err, commit.ErrConflict):
 			trace.conflicts++
 			trace.lost = err

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"runlog/exec"
+	"runlog/isolates/bundle"
+	"runlog/value"
+)
+
+const benchAccounts = 10_000
+
+const benchSchema = `import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+export default defineSchema({
+  accounts: defineTable({ number: v.number(), balance: v.number() }).index("by_number", ["number"]),
+  messages: defineTable({ channel: v.string(), body: v.string() }).index("by_channel", ["channel"]),
+});
+`
+
+const benchFunctions = `import { mutation, query } from "./_generated/server";
+import { ConvexError, v } from "convex/values";
+
+export const seed = mutation({
+  args: { start: v.number(), count: v.number() },
+  handler: async (ctx, { start, count }) => {
+    for (let i = start; i < start + count; i++) await ctx.db.insert("accounts", { number: i, balance: 1000 });
+  },
+});
+export const transfer = mutation({
+  args: { from: v.number(), to: v.number(), amount: v.number() },
+  handler: async (ctx, { from, to, amount }) => {
+    const a = await ctx.db.query("accounts").withIndex("by_number", (q) => q.eq("number", from)).unique();
+    const b = await ctx.db.query("accounts").withIndex("by_number", (q) => q.eq("number", to)).unique();
+    if (a === null || b === null) throw new ConvexError("no such account");
+    await ctx.db.patch(a._id, { balance: a.balance - amount });
+    await ctx.db.patch(b._id, { balance: b.balance + amount });
+  },
+});
+export const get = query({
+  args: { number: v.number() },
+  handler: (ctx, { number }) => ctx.db.query("accounts").withIndex("by_number", (q) => q.eq("number", number)).unique(),
+});
+export const send = mutation({
+  args: { channel: v.string(), body: v.string() },
+  handler: (ctx, args) => ctx.db.insert("messages", args),
+});
+export const list = query({
+  args: { channel: v.string() },
+  handler: (ctx, { channel }) => ctx.db.query("messages").withIndex("by_channel", (q) => q.eq("channel", channel)).order("desc").take(10),
+});
+`
+
+// openBench opens a database with accounts and messages in it.
+func openBench(b *testing.B) *Engine {
+	e, err := Open(Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	app := filepath.Join(b.TempDir(), "convex")
+	if err := os.MkdirAll(app, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	for name, text := range map[string]string{"schema.ts": benchSchema, "bank.ts": benchFunctions} {
+		if err := os.WriteFile(filepath.Join(app, name), []byte(text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	built, _, err := bundle.Build(context.Background(), bundle.Options{Dir: app})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := e.Deployer.Push(context.Background(), built); err != nil {
+		b.Fatal(err)
+	}
+	for start := 0; start < benchAccounts; start += 1000 {
+		call(b, e.Runner.Mutation, "bank:seed", "start", float64(start), "count", 1000.0)
+	}
+	for i := range 200 {
+		call(b, e.Runner.Mutation, "bank:send", "channel", fmt.Sprint("c", i%10), "body", "hello there, this is a message")
+	}
+	return e
+}
+
+func call(b *testing.B, run func(context.Context, exec.Call) (*exec.Outcome, error), path string, args ...any) {
+	var fields []value.Field
+	for i := 0; i < len(args); i += 2 {
+		v := value.Value{}
+		switch x := args[i+1].(type) {
+		case float64:
+			v = value.OfFloat64(x)
+		case string:
+			v = value.OfString(x)
+		}
+		fields = append(fields, value.Field{Name: args[i].(string), Value: v})
+	}
+	if _, err := run(context.Background(), exec.Call{Path: path, Args: value.OfObject(fields), RequestID: "0123456789abcdef"}); err != nil {
+		b.Error(err)
+	}
+}
+
+// BenchmarkCall measures whole calls without HTTP: queue, isolate, reads, validation, commit and sync, with 64 callers.
+func BenchmarkCall(b *testing.B) {
+	e := openBench(b)
+	var n atomic.Uint64
+	number := func() float64 { return float64(n.Add(1) * 7919 % benchAccounts) }
+	for _, c := range []struct {
+		name string
+		call func()
+	}{
+		{"get", func() { call(b, e.Runner.Query, "bank:get", "number", number()) }},
+		{"list10", func() { call(b, e.Runner.Query, "bank:list", "channel", fmt.Sprint("c", n.Add(1)%10)) }},
+		{"insert", func() { call(b, e.Runner.Mutation, "bank:send", "channel", "inserted", "body", "hello there") }},
+		{"transfer", func() { call(b, e.Runner.Mutation, "bank:transfer", "from", number(), "to", number(), "amount", 1.0) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					c.call()
+				}
+			})
+		})
+	}
+}
