@@ -71,23 +71,24 @@ func describeInterval(table value.TableNumber, index schema.IndexID, iv Interval
 // describeBound returns the text of a bound; included says that the bound itself comes after it in key order, false that
 // the bound is the end of all keys beginning with the text.
 func describeBound(table value.TableNumber, index schema.IndexID, b []byte) (text string, included bool) {
-	if text, whole := describeKey(table, index, b); whole {
-		return text, true
+	text, whole := describeKey(table, index, b)
+	if before, ok := describeKey(table, index, beforeEnd(b)); ok && (!whole || len(before) < len(text)-4) {
+		// b is the end of the keys that begin with before. Where b is a value too, it is a float64 next to one that is
+		// written much shorter: 10 rather than 10.000000000000002.
+		return before, false
 	}
-	if last := len(b) - 1; last >= 0 && b[last] > 0 {
-		prefix := append([]byte(nil), b...)
-		prefix[last]--
-		if text, whole := describeKey(table, index, prefix); whole {
-			return text, false
-		}
-	}
-	if last := len(b) - 1; last >= 0 && b[last] == 0 {
-		if text, whole := describeKey(table, index, b[:last]); whole {
-			return text, false
-		}
-	}
-	text, _ = describeKey(table, index, b)
 	return text, true
+}
+
+// beforeEnd undoes value.PrefixEnd or value.KeySuccessor, whichever made b.
+func beforeEnd(b []byte) []byte {
+	last := len(b) - 1
+	if last < 0 || b[last] == 0 {
+		return b[:max(last, 0)]
+	}
+	prefix := append([]byte(nil), b...)
+	prefix[last]--
+	return prefix
 }
 
 // describeKey returns the values of a key; whole is false if something that is not a value remains, shown in hex.
