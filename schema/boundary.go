@@ -32,7 +32,7 @@ func CheckArgs(fnPath string, v *Validator, args value.Value, tables Tables) err
 
 // CheckArgsEncoded is CheckArgs of encoded arguments. It allocates nothing on success. REQUIRES: args is valid.
 func CheckArgsEncoded(fnPath string, v *Validator, args value.Encoded, tables Tables) error {
-	if size := value.SizeEncoded(args); size > MaxCallSize {
+	if size := callSize(args); size > MaxCallSize {
 		return refuse("Arguments for %s are too large (actual: %s, limit: %s)", fnPath, value.FormatSize(size), value.FormatSize(MaxCallSize))
 	}
 	if err := value.CheckEncoded(args, value.ValueLimits()); err != nil {
@@ -49,7 +49,7 @@ func CheckArgsEncoded(fnPath string, v *Validator, args value.Encoded, tables Ta
 
 // CheckReturns judges the result of a call, as CheckArgs its arguments. It allocates nothing on success. REQUIRES: result is valid.
 func CheckReturns(fnPath string, v *Validator, result value.Encoded, tables Tables) error {
-	if size := value.SizeEncoded(result); size > MaxCallSize {
+	if size := callSize(result); size > MaxCallSize {
 		return refuse("Function %s return value is too large (actual: %s, limit: %s)", fnPath, value.FormatSize(size), value.FormatSize(MaxCallSize))
 	}
 	if err := value.CheckEncoded(result, value.ValueLimits()); err != nil {
@@ -59,6 +59,14 @@ func CheckReturns(fnPath string, v *Validator, result value.Encoded, tables Tabl
 		return nil
 	}
 	return boundaryError("ReturnsValidationError: ", v.CheckEncoded(result, tables))
+}
+
+// callSize returns the accounted size of e if that might matter: it never exceeds the number of bytes.
+func callSize(e value.Encoded) int {
+	if len(e) <= MaxCallSize {
+		return len(e)
+	}
+	return value.SizeEncoded(e)
 }
 
 func refuse(format string, args ...any) error {

@@ -124,6 +124,9 @@ func TestBinaryRoundTrip(t *testing.T) {
 		if SizeEncoded(e) != Size(v) {
 			t.Fatalf("size of %v is %d, of its bytes %d", v, Size(v), SizeEncoded(e))
 		}
+		if Size(v) > len(e) {
+			t.Fatalf("size of %v is %d, but its bytes are only %d", v, Size(v), len(e))
+		}
 		if first, rest, ok := Cut(append(e, 0xee)); !ok || !bytes.Equal(first, e) || len(rest) != 1 {
 			t.Fatalf("Cut of %v left %x", v, rest)
 		}
