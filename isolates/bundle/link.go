@@ -117,7 +117,32 @@ func (c *commonJS) rewrite() (body string, dropped int) {
 	}
 	head.WriteString(" });\n")
 	before := strings.Count(c.code[:start], "\n")
-	return head.String() + rest + tail.String(), before - strings.Count(head.String(), "\n")
+	return head.String() + rest + tail.String() + c.held(end), before - strings.Count(head.String(), "\n")
+}
+
+// held lists the functions and classes of the top level where a runtime that keeps the module looks for what to freeze:
+// below its exports, under a symbol that no import can name.
+func (c *commonJS) held(end int) string {
+	var names []string
+	for _, s := range c.program.Body[end+1:] {
+		switch s := s.(type) {
+		case *ast.FunctionDeclaration:
+			names = append(names, s.Function.Name.Name.String())
+		case *ast.ClassDeclaration:
+			names = append(names, s.Class.Name.Name.String())
+		case *ast.VariableStatement:
+			for _, b := range s.List {
+				switch b.Initializer.(type) {
+				case *ast.FunctionLiteral, *ast.ArrowFunctionLiteral, *ast.ClassLiteral:
+					names = append(names, c.text(b.Target))
+				}
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "Object.defineProperty(exports, Symbol.for(\"runlog.held\"), { value: [" + strings.Join(names, ", ") + "] });\n"
 }
 
 // namespaceImport is how esbuild imports a whole module: it copies the exports of what might be no ES module. All
@@ -241,13 +266,15 @@ func isUpdate(n *ast.UnaryExpression) bool {
 func (c *commonJS) writeHelpers(out *strings.Builder, end int, rest string) {
 	type helper struct{ name, text string }
 	var helpers []helper
-	for _, s := range c.program.Body[:end] {
+	for i, s := range c.program.Body[:end] {
 		v, ok := s.(*ast.VariableStatement)
 		if !ok || len(v.List) != 1 {
 			continue
 		}
 		if name := c.text(v.List[0].Target); strings.HasPrefix(name, "__") {
-			helpers = append(helpers, helper{name, c.text(v)})
+			// The tree does not say where a statement ends, but the next one begins.
+			text := c.code[v.Idx0()-1 : c.program.Body[i+1].Idx0()-1]
+			helpers = append(helpers, helper{name, text})
 		}
 	}
 	// A helper uses those before it: going backwards, each is known to be needed before it is looked at.
@@ -261,7 +288,7 @@ func (c *commonJS) writeHelpers(out *strings.Builder, end int, rest string) {
 	}
 	for i, h := range helpers {
 		if needed[i] {
-			out.WriteString(h.text + ";\n")
+			out.WriteString(h.text)
 		}
 	}
 }

@@ -23,8 +23,8 @@ func (l layout) checkNodeFiles(b *Bundle, entries []entry) error {
 		for _, f := range registeredFunctions(b, e.path()) {
 			if f.kind == "query" || f.kind == "mutation" {
 				failures = append(failures, Message{
-					File: l.display(e.file),
-					Text: `a file that starts with "use node" may hold actions only, but "` + f.export + `" is a ` + f.kind,
+					File:  l.display(e.file),
+					Text:  `a file that starts with "use node" may hold actions only, but "` + f.export + `" is a ` + f.kind,
 					Notes: []Message{{Text: "Move it to a file without \"use node\"."}},
 				})
 			}

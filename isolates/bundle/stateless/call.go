@@ -156,6 +156,9 @@ func (e *env) enter(f *function, this val, args []argument, node ast.Node) val {
 
 // callUnknown calls what is not known: the arguments go out of sight.
 func (e *env) callUnknown(v val, args []argument, node ast.Node) val {
+	if v.primitive() {
+		return e.callNothing(args, node)
+	}
 	if e.loading() {
 		e.refuse(node, "calls what is not understood while the module is evaluated")
 	}
@@ -167,6 +170,20 @@ func (e *env) callUnknown(v val, args []argument, node ast.Node) val {
 		return val{flags: unknown}
 	}
 	e.escapeAll(args, "is passed to a function that is not known")
+	return val{flags: unknown}
+}
+
+// callNothing calls what holds nothing so far: most likely more will be known in the next round. If nothing ever is,
+// the call throws.
+func (e *env) callNothing(args []argument, node ast.Node) val {
+	if !e.p.reporting {
+		return val{}
+	}
+	for _, a := range args {
+		if len(a.val.sites) > 0 || a.val.flags&opaque != 0 {
+			e.refuse(node, "calls what is not understood")
+		}
+	}
 	return val{flags: unknown}
 }
 
@@ -208,15 +225,21 @@ func (e *env) lendValue(v val, seen map[*site]bool, handlers bool) {
 		switch s.kind {
 		case kindFunction:
 			f := s.function
-			e.p.set(&f.loose)
 			if handlers {
 				e.p.set(&f.handler)
 				e.passAt(f, 0, val{flags: host})
+			} else {
+				e.p.set(&f.loose)
 			}
 		case kindClass:
 			e.p.moveClass(s.class)
 		default:
 			for _, name := range sortedNames(s.props) {
+				for _, f := range s.props[name].sites {
+					if f.kind == kindFunction && !f.function.arrow {
+						e.p.grow(&f.function.this, of(s))
+					}
+				}
 				e.lendValue(s.props[name], seen, handlers)
 			}
 			e.lendValue(s.elem, seen, handlers)
@@ -352,6 +375,7 @@ func (e *env) superArguments(c *class, args []argument, node ast.Node, depth int
 		case parent.kind == kindClass && depth < 20:
 			e.constructed(parent.class, args, node, depth+1)
 		case parent.kind == kindBuiltin:
+			e.escapeAll(args, "is kept in an object of the convex package")
 		default:
 			known = false
 		}

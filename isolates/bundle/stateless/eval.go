@@ -20,7 +20,7 @@ func (e *env) eval(node ast.Expression) val {
 		return val{}
 	case *ast.Identifier:
 		return e.name(n)
-	case *ast.ThisExpression:
+	case *ast.ThisExpression, *ast.SuperExpression:
 		return e.this()
 	case *ast.FunctionLiteral, *ast.ArrowFunctionLiteral:
 		return e.function(n)
@@ -208,7 +208,7 @@ func (e *env) this() val {
 		return v
 	}
 	v := f.this
-	if f.escaped || f.loose {
+	if f.escaped || f.loose || f.handler {
 		v = v.with(unknown)
 	}
 	return v
@@ -225,8 +225,8 @@ func (e *env) function(n ast.Node) val {
 }
 
 func (e *env) class(n *ast.ClassLiteral) val {
-	s := e.p.sites[n]
-	c := s.class
+	c := e.p.classAt[n]
+	s := c.site
 	if n.SuperClass != nil {
 		e.p.grow(&c.parent, e.eval(n.SuperClass))
 	}
@@ -290,7 +290,7 @@ func (e *env) setField(c *class, name string, v val, node ast.Node) {
 func (e *env) object(n *ast.ObjectLiteral) val {
 	props := map[string]val{}
 	var rest, all val
-	var getters []*function
+	var accessors []*function
 	put := func(name string, v val) {
 		all.grow(v)
 		if name == "" {
@@ -307,13 +307,13 @@ func (e *env) object(n *ast.ObjectLiteral) val {
 			e.spread(x, put)
 		case *ast.PropertyKeyed:
 			if f := e.property(x, put); f != nil {
-				getters = append(getters, f)
+				accessors = append(accessors, f)
 			}
 		}
 	}
 	if !e.mayLoad() && !all.owned() {
 		e.moveFunctions(all)
-		for _, f := range getters {
+		for _, f := range accessors {
 			e.p.set(&f.escaped)
 		}
 		return val{flags: unknown}
@@ -323,13 +323,39 @@ func (e *env) object(n *ast.ObjectLiteral) val {
 		e.p.growIn(s.props, name, props[name])
 	}
 	e.p.grow(&s.elem, rest)
-	for _, f := range getters {
+	for _, f := range accessors {
 		e.p.grow(&f.this, of(s))
 		if e.mayLoad() {
 			e.p.set(&f.loads)
 		}
 	}
+	e.implicit(s)
 	return of(s)
+}
+
+// implicit looks after functions that the language itself calls: those under symbols, whose names are computed, and a
+// few others. All functions of an object may be called on it.
+func (e *env) implicit(s *site) {
+	for _, name := range sortedNames(s.props) {
+		for _, f := range s.props[name].sites {
+			if f.kind != kindFunction || f.function.arrow {
+				continue
+			}
+			e.p.grow(&f.function.this, of(s))
+			switch name {
+			case "then", "toString", "valueOf", "toJSON":
+				e.p.set(&f.function.escaped)
+			}
+		}
+	}
+	for _, f := range s.elem.sites {
+		if f.kind == kindFunction && !f.function.arrow {
+			e.p.grow(&f.function.this, of(s))
+		}
+	}
+	if _, isObject := s.node.(*ast.ObjectLiteral); isObject {
+		e.moveFunctions(s.elem)
+	}
 }
 
 // spread puts the properties of the spread object.
@@ -567,7 +593,7 @@ func (e *env) elements(v val, node ast.Node) val {
 	out := e.contents(val{sites: nil, flags: v.flags}, node)
 	for _, s := range v.sites {
 		if s.kind == kindMap {
-			out.grow(e.list(s.node, s.elem))
+			out.grow(e.listAs(node, itsPairs, s.elem))
 			continue
 		}
 		out.grow(e.contents(of(s), node))

@@ -3,6 +3,7 @@ package stateless
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/dop251/goja/ast"
 
@@ -47,9 +48,11 @@ const (
 func Prove(modules []Module) []Verdict {
 	p := &prover{
 		byPath:      map[string]*module{},
-		sites:       map[ast.Node]*site{},
+		sites:       map[siteKey]*site{},
 		builtins:    map[string]*site{},
 		userMethods: map[string]bool{},
+		byNode:      map[ast.Node]*function{},
+		classAt:     map[ast.Node]*class{},
 	}
 	for i := range modules {
 		p.load(&modules[i])
@@ -81,9 +84,9 @@ type prover struct {
 	modules   []*module
 	byPath    map[string]*module
 	functions []*function
-	classes   []*class
 	byNode    map[ast.Node]*function
-	sites     map[ast.Node]*site
+	sites     map[siteKey]*site
+	classAt   map[ast.Node]*class
 	builtins  map[string]*site
 	nextSite  int
 	// userMethods are names of properties that the program itself may have put a function under.
@@ -115,6 +118,7 @@ func (p *prover) load(in *Module) {
 	m.program = program
 	p.noteMethods(program)
 	(&resolver{p: p, mod: m}).module()
+	m.markHelpers()
 }
 
 // run interprets until nothing changes, and once more to collect reasons.
@@ -141,7 +145,7 @@ func (p *prover) round() {
 		(&env{p: p, mod: m}).statements(m.program.Body)
 	}
 	for _, f := range p.functions {
-		if !f.once {
+		if !f.once && !f.skipped {
 			p.body(f)
 		}
 	}
@@ -165,12 +169,29 @@ func (p *prover) newSite(k kind, m *module, fn *function, node ast.Node) *site {
 	return s
 }
 
+// siteKey names what is made at a piece of syntax, which may be several things: a list, say, and the pairs in it.
+type siteKey struct {
+	node ast.Node
+	kind kind
+	role role
+}
+
+type role uint8
+
+const (
+	itself role = iota
+	itsPairs
+)
+
 // siteAt is the site of the object that the syntax at node makes.
-func (p *prover) siteAt(node ast.Node, k kind, e *env) *site {
-	s := p.sites[node]
+func (p *prover) siteAt(node ast.Node, k kind, e *env) *site { return p.siteFor(node, k, itself, e) }
+
+func (p *prover) siteFor(node ast.Node, k kind, r role, e *env) *site {
+	key := siteKey{node, k, r}
+	s := p.sites[key]
 	if s == nil {
 		s = p.newSite(k, e.mod, e.at, node)
-		p.sites[node] = s
+		p.sites[key] = s
 	}
 	return s
 }
@@ -179,9 +200,6 @@ func (p *prover) addFunction(f *function) {
 	f.site = p.newSite(kindFunction, f.mod, level(f.parent), f.node)
 	f.site.function = f
 	p.functions = append(p.functions, f)
-	if p.byNode == nil {
-		p.byNode = map[ast.Node]*function{}
-	}
 	p.byNode[f.node] = f
 }
 
@@ -189,8 +207,7 @@ func (p *prover) addClass(m *module, n *ast.ClassLiteral, fn *function) *class {
 	c := &class{node: n, methods: map[string]*function{}, statics: map[string]bool{}, fields: map[string]val{}}
 	c.site = p.newSite(kindClass, m, fn, n)
 	c.site.class = c
-	p.sites[n] = c.site
-	p.classes = append(p.classes, c)
+	p.classAt[n] = c
 	return c
 }
 
@@ -243,8 +260,14 @@ func (e *env) refuse(node ast.Node, format string, args ...any) {
 	if !e.p.reporting || len(e.mod.reasons) >= reasonsMax {
 		return
 	}
-	at := e.mod.program.File.Position(int(node.Idx0()) - e.mod.program.File.Base())
-	e.mod.reasons[Reason{Line: at.Line, Column: at.Column - 1, Text: fmt.Sprintf(format, args...)}] = true
+	line, column := e.mod.position(node)
+	e.mod.reasons[Reason{Line: line, Column: column, Text: fmt.Sprintf(format, args...)}] = true
+}
+
+// position is where node begins: the line counted from 1, the column in bytes from 0.
+func (m *module) position(node ast.Node) (line, column int) {
+	before := m.Source[:min(max(int(node.Idx0())-1, 0), len(m.Source))]
+	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n') - 1
 }
 
 func (m *module) verdict() Verdict {

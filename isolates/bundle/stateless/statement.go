@@ -153,7 +153,7 @@ func (e *env) parameters(f *function) {
 		if i < len(f.args) {
 			v = f.args[i]
 		}
-		if anything {
+		if anything || f.handler && i > 0 {
 			v = v.with(unknown)
 		}
 		if p.Initializer != nil {
@@ -168,19 +168,24 @@ func (e *env) parameters(f *function) {
 	for i := len(f.params.List); i < len(f.args); i++ {
 		rest.grow(f.args[i])
 	}
-	if anything {
+	if anything || f.handler {
 		rest = rest.with(unknown)
 	}
 	e.bind(f.params.Rest, e.list(f.params, rest))
 }
 
 // list is an array made at node that holds v.
-func (e *env) list(node ast.Node, v val) val {
+func (e *env) list(node ast.Node, v val) val { return e.listAs(node, itself, v) }
+
+// pairs is an array made at node of arrays that hold v.
+func (e *env) pairs(node ast.Node, v val) val { return e.list(node, e.listAs(node, itsPairs, v)) }
+
+func (e *env) listAs(node ast.Node, r role, v val) val {
 	if !e.mayLoad() && !v.owned() {
 		e.moveFunctions(v)
 		return val{flags: unknown}
 	}
-	s := e.p.siteAt(node, kindObject, e)
+	s := e.p.siteFor(node, kindObject, r, e)
 	e.p.grow(&s.elem, v)
 	return of(s)
 }

@@ -156,6 +156,8 @@ type function struct {
 	escaped, loose bool
 	// handler says that the host calls it and reads its result.
 	handler bool
+	// skipped says that it is part of a helper of esbuild.
+	skipped bool
 	// loads says that it may be called while a module is evaluated: what it makes may then be owned.
 	loads bool
 }

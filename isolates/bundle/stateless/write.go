@@ -56,7 +56,7 @@ func (e *env) change(x ast.Expression, objects val, name string, v val, node ast
 	case objects.flags&host != 0:
 		e.p.set(&e.p.tampered)
 	}
-	if objects.flags != 0 || len(objects.sites) == 0 {
+	if objects.flags != 0 || len(objects.sites) == 0 && e.p.reporting {
 		e.escape(v, node, "is put into an object")
 	}
 }
