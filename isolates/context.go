@@ -155,7 +155,7 @@ func (is *isolate) runNested(kind Kind, snapshot bool, call goja.FunctionCall) g
 				req.Limits = is.encode(limits)
 			}
 		}
-		return is.enqueueCall(req, func(a *Answer) goja.Value {
+		return is.enqueue(is.callOp(req), func(a *Answer) goja.Value {
 			if len(a.Value) == 0 {
 				return goja.Null()
 			}
@@ -164,13 +164,13 @@ func (is *isolate) runNested(kind Kind, snapshot bool, call goja.FunctionCall) g
 	})
 }
 
-// enqueueCall queues a nested call with a seed of its own and what is left of the caller's time.
-func (is *isolate) enqueueCall(req *CallRequest, finish func(*Answer) goja.Value) goja.Value {
+// callOp is a nested call with a seed of its own and what is left of the caller's time.
+func (is *isolate) callOp(req *CallRequest) Op {
 	r := is.mustRun("1.0/runUdf")
 	_, _ = r.random.Read(req.Seed[:])
 	limit := r.inv.Limits.withDefaults().Timeout
 	req.Remaining = max(limit-is.pool.options.Clock.Now().Sub(r.started), time.Millisecond)
-	return is.enqueue(Op{Kind: OpCall, Call: req, Name: "1.0/runUdf"}, finish)
+	return Op{Kind: OpCall, Call: req, Name: "1.0/runUdf"}
 }
 
 // functionArgs is the arguments object of a call; undefined means none.

@@ -232,25 +232,35 @@ func (is *isolate) located(e goja.Value, site []goja.StackFrame) goja.Value {
 	return obj
 }
 
-// convexErrorClass is the class of a ConvexError: the one of the bundle's own copy of the library if a module exports
-// it, so that instanceof tells what the script expects; else the built-in one.
+// convexErrorClass is the class of a ConvexError: that of the bundle's own copy of the library if it brings one, so that
+// instanceof tells what the script expects; else the built-in one.
 func (is *isolate) convexErrorClass() goja.Value {
-	for _, path := range is.program.paths() {
-		inst := is.modules[path]
-		if inst == nil {
-			continue
-		}
-		exports, ok := inst.current().(*goja.Object)
-		if !ok {
-			continue
-		}
-		for _, name := range exports.Keys() {
-			if class, ok := exports.Get(name).(*goja.Object); ok && isFunction(class) && class.Get("name").String() == "ConvexError" {
-				return class
-			}
-		}
+	if is.convexError != nil {
+		return is.convexError
 	}
 	return is.builtin(builtinValues).Get("ConvexError")
+}
+
+// watchForClass looks out for the class ConvexError while a module is evaluated that brings its own copy of the library.
+// Nothing leads from the module to the class, but bundlers that shorten names define the original one on it.
+func (is *isolate) watchForClass(mod *Module) (restore func()) {
+	if is.frozen || is.convexError != nil || !strings.Contains(mod.Source, `Symbol.for("ConvexError")`) {
+		return func() {}
+	}
+	object := is.vm.GlobalObject().Get("Object").(*goja.Object)
+	original := object.Get("defineProperty")
+	define, _ := goja.AssertFunction(original)
+	is.must(object.Set("defineProperty", func(call goja.FunctionCall) goja.Value {
+		v, err := define(call.This, call.Arguments...)
+		if err != nil {
+			is.rethrow(err)
+		}
+		if class, ok := arg(call, 0).(*goja.Object); ok && arg(call, 1).String() == "name" && class.Get("name").String() == "ConvexError" {
+			is.convexError = class
+		}
+		return v
+	}))
+	return func() { is.must(object.Set("defineProperty", original)) }
 }
 
 // symbol is Symbol.for(name).

@@ -39,6 +39,8 @@ type isolate struct {
 	unsafe bool
 	// dirty says that the run just ended left something behind.
 	dirty bool
+	// convexError is the class of that name in a copy of the library that the bundle brings; nil if it brings none.
+	convexError *goja.Object
 	// harden freezes objects; nil until the isolate is frozen.
 	harden goja.Callable
 	proto  *goja.Object

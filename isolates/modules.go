@@ -133,7 +133,9 @@ func (is *isolate) load(path string) (goja.Value, error) {
 	outer := is.importRandom
 	is.importRandom = rand.NewChaCha8(mod.Hash)
 	is.loading++
+	restore := is.watchForClass(mod)
 	inst.err = is.evaluate(inst, mod, code.program)
+	restore()
 	is.loading--
 	is.importRandom = outer
 	if inst.err == nil && is.frozen {

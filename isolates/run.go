@@ -62,6 +62,8 @@ type pending struct {
 	siteBuf [siteFrames]goja.StackFrame
 	// finish makes the script's value from the answer. It may throw.
 	finish func(*Answer) goja.Value
+	// raw says that the script takes JSON text: the payload of an error is JSON, too.
+	raw bool
 }
 
 // errAborted is what an interrupt carries when run.failure says why.
@@ -365,10 +367,13 @@ func (is *isolate) deliver(p *pending, a *Answer) error {
 	case p.local != nil:
 		ex = is.vm.Try(func() { v = p.local() })
 	case a.Err != nil:
-		ex = is.vm.Try(func() { v = is.hostError(a.Err) })
-		if ex == nil {
-			ex = is.vm.Try(func() { v = is.located(v, p.site) })
-		}
+		ex = is.vm.Try(func() {
+			if p.raw {
+				v = is.rawError(a.Err)
+			} else {
+				v = is.located(is.hostError(a.Err), p.site)
+			}
+		})
 		if ex == nil {
 			return p.reject(v)
 		}

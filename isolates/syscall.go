@@ -164,7 +164,17 @@ func jsonText(e value.Encoded) string {
 
 // answerText makes the promise of an operation one of JSON text.
 func (is *isolate) answerText(op Op, text func(*Answer) string) goja.Value {
-	return is.enqueue(op, func(a *Answer) goja.Value { return is.vm.ToValue(text(a)) })
+	op.Async = true
+	return is.await(&pending{op: op, raw: true, finish: func(a *Answer) goja.Value { return is.vm.ToValue(text(a)) }})
+}
+
+// rawError is the error of an operation of JSON text.
+func (is *isolate) rawError(e *HostError) goja.Value {
+	obj := is.newError("Error", e.Message)
+	if e.Data != nil {
+		is.must(obj.Set("data", is.callShim("fromJSON", is.vm.ToValue(jsonText(e.Data)))))
+	}
+	return obj
 }
 
 func answerValue(a *Answer) string { return jsonText(a.Value) }
@@ -285,7 +295,7 @@ func (is *isolate) rawCall(name string, a *syscallArgs) goja.Value {
 	if a.has("transactionLimits") {
 		req.Limits = a.value("runUdf", "transactionLimits")
 	}
-	return is.enqueueCall(&req, func(ans *Answer) goja.Value { return is.vm.ToValue(jsonText(ans.Value)) })
+	return is.answerText(is.callOp(&req), answerValue)
 }
 
 // address reads the fields that name a function.

@@ -171,10 +171,6 @@ func (s *scenario) analyze() string {
 	for _, r := range a.Routes {
 		fmt.Fprintf(&b, "route %s %s\n", r.Method, r.Path)
 	}
-	for name, raw := range map[string][]byte{"schema": a.Schema, "crons": a.Crons, "auth": a.AuthConfig} {
-		if raw != nil {
-			fmt.Fprintf(&b, "%s %s\n", name, raw)
-		}
-	}
+	fmt.Fprintf(&b, "schema %s\ncrons %s\nauth %s\n", a.Schema, a.Crons, a.AuthConfig)
 	return b.String()
 }
