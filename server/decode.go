@@ -124,13 +124,14 @@ func decodeBatch(body []byte) ([]callRequest, error) {
 	return calls, s.end()
 }
 
-// arguments returns the one object a function receives. Clients send it bare, or alone in an array; whatever else
-// they send goes on as it is, for the Runner to refuse.
+// arguments returns the one object a function receives. Clients send it bare, or alone in an array; another value
+// than an object goes on as it is, for the Runner to refuse.
 //
 // A value that no document could hold, in JSON that is well-formed, is the fault of the call and not of the
 // request: the error is an *exec.FunctionError then.
 func (q *callRequest) arguments() (value.Value, error) {
 	text := q.args
+	several := 0
 	if len(text) > 0 && text[0] == '[' {
 		count, first, err := countElements(text)
 		switch {
@@ -140,11 +141,17 @@ func (q *callRequest) arguments() (value.Value, error) {
 			return value.OfObject(nil), nil
 		case count == 1:
 			text = first // the array is an envelope and counts for no limit
+		default:
+			several = count
 		}
 	}
 	v, err := value.ParseJSON(text)
 	if err != nil {
 		return v, argumentError(q.path, err)
+	}
+	if several > 0 {
+		return v, &exec.FunctionError{Message: fmt.Sprintf("Expected to receive a single object as the function's argument. "+
+			"Instead received %d arguments: %s\n", several, v)}
 	}
 	return v, nil
 }

@@ -35,7 +35,7 @@ func TestRun(t *testing.T) {
 		{[]string{"messages:count"}, 0, "0\n", ""},
 		{[]string{"messages"}, 0, "\"the default export\"\n", ""},
 		{[]string{"values:echo", `{"value":{"b":[1.5,true],"a":"<é>"}}`}, 0, "{\n  \"a\": \"<é>\",\n  \"b\": [\n    1.5,\n    true\n  ]\n}\n", ""},
-		{[]string{"effects:logs"}, 0, "null\n", "[LOG] 'hello' { n: 1 }"},
+		{[]string{"effects:logs"}, 0, "null\n", "[LOG] 'hello' 1"},
 		{[]string{"errors:throws"}, 1, "", "Uncaught Error: out of cheese"},
 		{[]string{"errors:convexError", `{"data":{"code":"FULL"}}`}, 1, "", `"code": "FULL"`},
 		{[]string{"errors:nowhere"}, 1, "", "Could not find function for 'errors:nowhere'"},

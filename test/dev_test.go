@@ -104,7 +104,7 @@ func TestDevShowsConsole(t *testing.T) {
 	d := startDev(t, copyApp(t, "kitchen"))
 	from := d.mark()
 	mustAsk(t, d.url, "query", "effects:logs", "{}")
-	d.await(from, `effects:logs \[LOG\] 'hello' \{ n: 1 \}`)
+	d.await(from, `effects:logs \[LOG\] 'hello' 1`)
 	if _, err := ask(t.Context(), d.url, "", "query", "errors:throws", "{}"); err != nil {
 		t.Fatal(err)
 	}
@@ -255,4 +255,26 @@ func TestDevFunctionsFolder(t *testing.T) {
 		t.Errorf("the answer is %s", got)
 	}
 	d.stop()
+}
+
+// TestExamples: each app in examples/ is served, and the call that its start suggests works.
+func TestExamples(t *testing.T) {
+	examples, err := os.ReadDir("../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range examples {
+		t.Run(e.Name(), func(t *testing.T) {
+			app := filepath.Join(t.TempDir(), e.Name())
+			if err := os.CopyFS(app, os.DirFS(filepath.Join("../examples", e.Name()))); err != nil {
+				t.Fatal(err)
+			}
+			d := startDev(t, app)
+			hint := d.await(0, `(?m)^ +\S*runner run (\S+) '(.*)'$`)
+			if out, errs, code := command(t, app, nil, "run", hint[1], hint[2]); code != 0 {
+				t.Errorf("runner run %s '%s': exit code %d\n%s%s", hint[1], hint[2], code, out, errs)
+			}
+			d.stop()
+		})
+	}
 }

@@ -82,6 +82,12 @@ func (p *program) dev(ctx context.Context, f *serverFlags, dir string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	// Watching begins before the first push, so that what is saved during it is seen.
+	w, err := watchTree(dir, f.data)
+	if err != nil {
+		return err
+	}
+	defer w.close()
 	first := a.push(ctx, dir)
 	if ctx.Err() != nil {
 		return nil
@@ -92,7 +98,7 @@ func (p *program) dev(ctx context.Context, f *serverFlags, dir string) (err erro
 	c.say(a.welcome(dir))
 	c.say(first.String())
 	c.say(a.hints())
-	return a.watchAndPush(ctx, dir, c)
+	return a.pushOnSave(ctx, w, c, first)
 }
 
 // welcome says where the server is, and the key to it.
@@ -101,4 +107,25 @@ func (a *app) welcome(dir string) string {
 		dir = abs
 	}
 	return fmt.Sprintf("runlog serves %s\n  URL        %s\n  admin key  %s\n  data       %s\n", dir, a.url, a.local.AdminKey, a.flags.data)
+}
+
+// pushOnSave pushes whenever a file of the app was saved, until ctx ends.
+func (a *app) pushOnSave(ctx context.Context, w *treeWatcher, c *console, last pushed) error {
+	for {
+		changed, err := w.next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := a.push(ctx, w.dir)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if now.tells(last) {
+			c.say(fmt.Sprintf("\n%s was saved\n%s", changed, now))
+		}
+		last = now
+	}
 }

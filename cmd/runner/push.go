@@ -26,16 +26,18 @@ func (a *app) push(ctx context.Context, dir string) pushed {
 		return pushed{err: err}
 	}
 	built, warnings, err := bundle.Build(ctx, bundle.Options{Dir: dir, ConvexPackage: from})
-	return a.deploy(ctx, built, warnings, err, begin)
-}
-
-func (a *app) deploy(ctx context.Context, built *bundle.Bundle, warnings []bundle.Warning, err error, begin time.Time) pushed {
 	p := pushed{warnings: warnings, err: err}
 	if err == nil {
 		p.report, p.err = a.engine.Deployer.Push(ctx, built)
 	}
 	p.elapsed = time.Since(begin)
 	return p
+}
+
+// tells reports whether a push is worth a word after the one before it: a save that changes nothing is not, unless
+// it mends what was broken.
+func (p pushed) tells(last pushed) bool {
+	return p.err != nil || !p.report.Unchanged || last.err != nil || len(p.warnings) > 0
 }
 
 // String is what the developer reads: what changed, or what is wrong and where.
@@ -47,7 +49,7 @@ func (p pushed) String() string {
 	took := p.elapsed.Round(time.Millisecond)
 	switch {
 	case p.err != nil:
-		fmt.Fprintf(&b, "push failed after %s:\n%s", took, indent(p.err.Error()))
+		fmt.Fprintf(&b, "push failed after %s, what ran before goes on:\n%s", took, indent(p.err.Error()))
 	case p.report.Unchanged:
 		fmt.Fprintf(&b, "nothing changed, %s (%s)", count(p.report.Functions, "function"), took)
 	default:
@@ -70,7 +72,7 @@ func changes(r *deploy.Report) string {
 			fmt.Fprintf(&b, "\n  %s: %s", part.what, abridge(part.names))
 		}
 	}
-	if r.SchemaChanged {
+	if r.SchemaChanged && len(r.Tables)+len(r.Indexes)+len(r.Dropped) == 0 {
 		b.WriteString("\n  the schema changed")
 	}
 	return b.String()

@@ -17,7 +17,7 @@ export const twoMessages = action({
 export const logs = query({
   args: {},
   handler: async () => {
-    console.log("hello", { n: 1 });
+    console.log("hello", 1);
     console.error("bad");
     return null;
   },
