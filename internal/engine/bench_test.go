@@ -3,27 +3,25 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 
 	"runlog/exec"
-	"runlog/isolates/bundle"
 	"runlog/value"
 )
 
 const benchAccounts = 10_000
 
-const benchSchema = `import { defineSchema, defineTable } from "convex/server";
+const benchApp = `
+-- schema.ts --
+import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 export default defineSchema({
   accounts: defineTable({ number: v.number(), balance: v.number() }).index("by_number", ["number"]),
   messages: defineTable({ channel: v.string(), body: v.string() }).index("by_channel", ["channel"]),
 });
-`
-
-const benchFunctions = `import { mutation, query } from "./_generated/server";
+-- bank.ts --
+import { mutation, query } from "./_generated/server";
 import { ConvexError, v } from "convex/values";
 
 export const seed = mutation({
@@ -58,31 +56,7 @@ export const list = query({
 
 // openBench opens a database with accounts and messages in it.
 func openBench(b *testing.B) *Engine {
-	e, err := Open(Options{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	app := filepath.Join(b.TempDir(), "convex")
-	if err := os.MkdirAll(app, 0o755); err != nil {
-		b.Fatal(err)
-	}
-	for name, text := range map[string]string{"schema.ts": benchSchema, "bank.ts": benchFunctions} {
-		if err := os.WriteFile(filepath.Join(app, name), []byte(text), 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
-	built, _, err := bundle.Build(context.Background(), bundle.Options{Dir: app})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := e.Deployer.Push(context.Background(), built); err != nil {
-		b.Fatal(err)
-	}
+	e := openApp(b, Options{}, benchApp)
 	for start := 0; start < benchAccounts; start += 1000 {
 		call(b, e.Runner.Mutation, "bank:seed", "start", float64(start), "count", 1000.0)
 	}

@@ -5,14 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
-	"golang.org/x/tools/txtar"
 
 	"runlog/exec"
 	"runlog/index"
@@ -95,17 +92,7 @@ func (h *history) run(t *testing.T, d *datadriven.TestData) string {
 // push bundles the files of a txtar archive.
 func (h *history) push(files string) string {
 	h.clock.Advance(time.Millisecond)
-	dir := h.t.TempDir()
-	for _, f := range txtar.Parse([]byte(files)).Files {
-		path := filepath.Join(dir, "convex", f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			h.t.Fatal(err)
-		}
-		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
-			h.t.Fatal(err)
-		}
-	}
-	b, _, err := bundle.Build(context.Background(), bundle.Options{Dir: dir})
+	b, _, err := bundle.Build(context.Background(), bundle.Options{Dir: writeApp(h.t, files)})
 	if err != nil {
 		return err.Error()
 	}

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"runlog/exec"
+	"runlog/isolates/bundle"
+	"runlog/value"
+)
+
+// openApp opens a database that runs the files of a txtar archive.
+func openApp(t testing.TB, o Options, files string) *Engine {
+	t.Helper()
+	o.Dir = t.TempDir()
+	e, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := e.Deployer.Push(context.Background(), buildApp(t, files)); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// buildApp bundles the files of a txtar archive.
+func buildApp(t testing.TB, files string) *bundle.Bundle {
+	t.Helper()
+	b, _, err := bundle.Build(context.Background(), bundle.Options{Dir: writeApp(t, files)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// writeApp writes the files of a txtar archive into a folder of functions and gives the app's.
+func writeApp(t testing.TB, files string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(files)).Files {
+		path := filepath.Join(dir, "convex", f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// callOf is a call with arguments written as JSON.
+func callOf(t testing.TB, path, args string) exec.Call {
+	t.Helper()
+	v, err := value.ParseJSON([]byte(args))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.Call{Path: path, Args: v, RequestID: "0123456789abcdef"}
+}
