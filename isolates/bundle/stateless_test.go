@@ -35,16 +35,13 @@ func TestStateless(t *testing.T) {
 			if err != nil {
 				return err.Error()
 			}
-			checkVerdict(t, d, b)
-			if reasons := b.Unproven("m.js"); len(reasons) > 0 {
-				return strings.Join(reasons, "\n")
-			}
-			return "proven"
+			return checkVerdict(t, d, b) + strings.Join(b.Unproven("m.js"), "\n")
 		})
 	})
 }
 
-func checkVerdict(t *testing.T, d *datadriven.TestData, b *Bundle) {
+// checkVerdict returns what the runs gave, for people to read.
+func checkVerdict(t *testing.T, d *datadriven.TestData, b *Bundle) string {
 	t.Helper()
 	proven := b.Stateless("m.js")
 	kept, fresh := runs(t, b, true), runs(t, b, false)
@@ -71,6 +68,10 @@ func checkVerdict(t *testing.T, d *datadriven.TestData, b *Bundle) {
 	default:
 		t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
 	}
+	if !leaks {
+		return "runs: " + fresh[0] + "\n"
+	}
+	return "runs: " + strings.Join(kept, " ") + ", fresh: " + fresh[0] + "\n"
 }
 
 // runs calls run of m.js three times, and says what came out each time.

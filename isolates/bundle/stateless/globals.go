@@ -90,9 +90,10 @@ func (e *env) callsBackAll(args []argument, node ast.Node) {
 }
 
 func (e *env) callOtherGlobal(name string, args []argument, node ast.Node) val {
+	object, _, _ := strings.Cut(name, ".")
 	switch {
-	case name == "Function" || name == "eval":
-		e.refuse(node, "uses %s", name)
+	case object == "Function", object == "eval", object == "Reflect", object == "Proxy":
+		e.refuse(node, "uses %s", object)
 	case e.loading():
 		e.refuse(node, "calls %s while the module is evaluated", name)
 	}
