@@ -1,72 +1,98 @@
-import { action, internalQuery, mutation, query, type QueryCtx } from "./_generated/server";
-import { internal } from "./_generated/api";
+import { query, mutation } from "./_generated/server";
+import type { QueryCtx } from "./_generated/server";
 import { ConvexError, v } from "convex/values";
 
-/** Opens count accounts, numbered from start on, with the same balance. */
-export const seed = mutation({
-  args: { start: v.number(), count: v.number(), initial: v.number() },
-  handler: async (ctx, { start, count, initial }) => {
-    for (let number = start; number < start + count; number++) {
-      await ctx.db.insert("accounts", { number, balance: initial });
-    }
-    return count;
-  },
-});
-
-async function account(ctx: QueryCtx, number: number) {
-  const found = await ctx.db
+// There is one account of each number: seed keeps it so, and the index makes finding it one read.
+async function accountOf(ctx: QueryCtx, number: number) {
+  const account = await ctx.db
     .query("accounts")
     .withIndex("by_number", (q) => q.eq("number", number))
     .unique();
-  if (found === null) throw new ConvexError({ code: "NO_SUCH_ACCOUNT", number });
-  return found;
+  if (account === null) {
+    throw new ConvexError({ code: "NoSuchAccount", number });
+  }
+  return account;
 }
 
-/** Moves money between two accounts, or throws and moves none. */
+// Opens `count` accounts, numbered from `start`; numbers that exist keep their balance.
+export const seed = mutation({
+  args: { start: v.number(), count: v.number(), initial: v.number() },
+  returns: v.number(),
+  handler: async (ctx, { start, count, initial }) => {
+    const existing = await ctx.db
+      .query("accounts")
+      .withIndex("by_number", (q) => q.gte("number", start).lt("number", start + count))
+      .collect();
+    const taken = new Set(existing.map((account) => account.number));
+    for (let number = start; number < start + count; number++) {
+      if (!taken.has(number)) {
+        await ctx.db.insert("accounts", { number, balance: initial });
+      }
+    }
+    return count - taken.size;
+  },
+});
+
+// Moves money. Both accounts change or none does, whatever else happens at the same time.
 export const transfer = mutation({
   args: { from: v.number(), to: v.number(), amount: v.number() },
+  returns: v.null(),
   handler: async (ctx, { from, to, amount }) => {
-    if (from === to || amount <= 0) throw new ConvexError({ code: "BAD_TRANSFER" });
-    const payer = await account(ctx, from);
-    const payee = await account(ctx, to);
+    if (!(amount > 0) || from === to) {
+      throw new ConvexError({ code: "InvalidTransfer", from, to, amount });
+    }
+    const payer = await accountOf(ctx, from);
+    const payee = await accountOf(ctx, to);
     if (payer.balance < amount) {
-      throw new ConvexError({ code: "INSUFFICIENT_FUNDS", number: from, balance: payer.balance });
+      throw new ConvexError({ code: "InsufficientFunds", balance: payer.balance, amount });
     }
     await ctx.db.patch(payer._id, { balance: payer.balance - amount });
     await ctx.db.patch(payee._id, { balance: payee.balance + amount });
+    return null;
   },
 });
 
 export const get = query({
   args: { number: v.number() },
-  handler: (ctx, { number }) => account(ctx, number),
-});
-
-/** The number of accounts and their sum in one page; total adds them up. */
-export const sumPage = internalQuery({
-  args: { cursor: v.union(v.string(), v.null()) },
-  handler: async (ctx, { cursor }) => {
-    const page = await ctx.db.query("accounts").paginate({ cursor, numItems: 4000 });
-    return {
-      accounts: page.page.length,
-      sum: page.page.reduce((sum, a) => sum + a.balance, 0),
-      next: page.isDone ? null : page.continueCursor,
-    };
+  handler: async (ctx, { number }) => {
+    return await accountOf(ctx, number);
   },
 });
 
-/** Adds up all balances, page by page. */
-export const total = action({
+// Ten accounts in the order of their numbers, the documents as they are.
+export const list10 = query({
+  args: { start: v.optional(v.number()) },
+  handler: async (ctx, { start = 0 }) => {
+    return await ctx.db
+      .query("accounts")
+      .withIndex("by_number", (q) => q.gte("number", start))
+      .take(10);
+  },
+});
+
+// The same, with something computed for each.
+export const list10Mapped = query({
+  args: { start: v.optional(v.number()) },
+  handler: async (ctx, { start = 0 }) => {
+    const accounts = await ctx.db
+      .query("accounts")
+      .withIndex("by_number", (q) => q.gte("number", start))
+      .take(10);
+    return accounts.map((account) => ({ number: account.number, label: `No. ${account.number}`, rich: account.balance >= 1000 }));
+  },
+});
+
+// All the money there is. Transfers do not change it.
+export const sum = query({
   args: {},
+  returns: v.object({ accounts: v.number(), total: v.number() }),
   handler: async (ctx) => {
-    const total = { accounts: 0, sum: 0 };
-    let cursor: string | null = null;
-    do {
-      const page: { accounts: number; sum: number; next: string | null } = await ctx.runQuery(internal.bank.sumPage, { cursor });
-      total.accounts += page.accounts;
-      total.sum += page.sum;
-      cursor = page.next;
-    } while (cursor !== null);
-    return total;
+    let accounts = 0;
+    let total = 0;
+    for await (const account of ctx.db.query("accounts")) {
+      accounts += 1;
+      total += account.balance;
+    }
+    return { accounts, total };
   },
 });

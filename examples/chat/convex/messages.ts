@@ -1,55 +1,58 @@
-import { mutation, query } from "./_generated/server";
+import { query, mutation } from "./_generated/server";
+import type { Doc } from "./_generated/dataModel";
 import { paginationOptsValidator } from "convex/server";
-import { ConvexError, v } from "convex/values";
+import { v } from "convex/values";
+import { Invalid } from "./errors";
+import { findChannel, requireChannel } from "./channels";
 
-const LONGEST = 2000;
+const NEWEST = 50;
+const BODY_MAX = 2000;
 
-/** The newest messages of a channel, newest first. */
+function present(message: Doc<"messages">) {
+  const { _id, _creationTime, author, body } = message;
+  return { id: _id, at: _creationTime, author, body };
+}
+
+// The newest messages, oldest first, as a chat window shows them.
 export const list = query({
-  args: { channel: v.id("channels") },
-  handler: (ctx, { channel }) =>
-    ctx.db
+  args: { channel: v.string() },
+  handler: async (ctx, args) => {
+    const channel = await findChannel(ctx, args.channel);
+    if (channel === null) {
+      return [];
+    }
+    const messages = await ctx.db
       .query("messages")
-      .withIndex("by_channel", (q) => q.eq("channel", channel))
+      .withIndex("by_channel", (q) => q.eq("channel", channel._id))
       .order("desc")
-      .take(50),
+      .take(NEWEST);
+    return messages.reverse().map(present);
+  },
 });
 
-/** All messages of a channel, page by page. */
-export const page = query({
-  args: { channel: v.id("channels"), paginationOpts: paginationOptsValidator },
-  handler: (ctx, { channel, paginationOpts }) =>
-    ctx.db
+// Page after page back in time, for usePaginatedQuery.
+export const history = query({
+  args: { channel: v.string(), paginationOpts: paginationOptsValidator },
+  handler: async (ctx, args) => {
+    const channel = await requireChannel(ctx, args.channel);
+    const page = await ctx.db
       .query("messages")
-      .withIndex("by_channel", (q) => q.eq("channel", channel))
+      .withIndex("by_channel", (q) => q.eq("channel", channel._id))
       .order("desc")
-      .paginate(paginationOpts),
+      .paginate(args.paginationOpts);
+    return { ...page, page: page.page.map(present) };
+  },
 });
 
 export const send = mutation({
-  args: {
-    body: v.string(),
-    author: v.optional(v.string()),
-    /** The channel; without one the message goes to #general, which is created by the first. */
-    channel: v.optional(v.id("channels")),
-  },
+  args: { channel: v.string(), author: v.string(), body: v.string() },
   returns: v.id("messages"),
-  handler: async (ctx, { body, author = "anonymous", channel }) => {
-    if (body.trim() === "") {
-      throw new ConvexError({ code: "EMPTY_MESSAGE", message: "Write something first." });
+  handler: async (ctx, args) => {
+    const body = args.body.trim();
+    if (body === "" || body.length > BODY_MAX) {
+      throw new Invalid(`a message has 1 to ${BODY_MAX} characters`);
     }
-    if (body.length > LONGEST) {
-      throw new ConvexError({ code: "MESSAGE_TOO_LONG", longest: LONGEST });
-    }
-    if (channel === undefined) {
-      const general = await ctx.db
-        .query("channels")
-        .withIndex("by_name", (q) => q.eq("name", "general"))
-        .unique();
-      channel = general?._id ?? (await ctx.db.insert("channels", { name: "general" }));
-    } else if ((await ctx.db.get(channel)) === null) {
-      throw new ConvexError({ code: "NO_SUCH_CHANNEL", channel });
-    }
-    return await ctx.db.insert("messages", { channel, author, body });
+    const channel = await requireChannel(ctx, args.channel);
+    return await ctx.db.insert("messages", { channel: channel._id, author: args.author, body });
   },
 });

@@ -2,7 +2,11 @@ import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 
 export default defineSchema({
-  channels: defineTable({ name: v.string() }).index("by_name", ["name"]),
+  channels: defineTable({
+    name: v.string(),
+    topic: v.optional(v.string()),
+  }).index("by_name", ["name"]),
+
   messages: defineTable({
     channel: v.id("channels"),
     author: v.string(),
