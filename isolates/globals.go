@@ -21,6 +21,9 @@ func (is *isolate) installGlobals() {
 	if err != nil {
 		panic(err)
 	}
+	if !is.pool.options.Expendable {
+		is.boundNatives()
+	}
 	list := elements(parts)
 	is.behind(is.vm.GlobalObject(), is.pool.shapes.globalSet)
 	for i, s := range is.pool.shapes.extensions {

@@ -29,6 +29,9 @@ type Options struct {
 	Fresh bool
 	// Compiled is how many compiled modules are kept. Default 8,192.
 	Compiled int
+	// Expendable says that a script may end this process, for a process that runs nothing else: built-ins are then
+	// not bounded, which makes a new runtime half as dear.
+	Expendable bool
 	// Clock measures. Required.
 	Clock Clock
 
