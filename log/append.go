@@ -52,6 +52,9 @@ func (l *Log) Append(entries []*Entry, blobs ...Blob) (*Sync, error) {
 	if err := l.apply(batch); err != nil {
 		return nil, err
 	}
+	if err := l.failure(); err != nil {
+		return nil, err // while this was appended
+	}
 	for _, e := range entries {
 		e.payload = nil // readers of the entry have its fields
 	}
@@ -59,15 +62,13 @@ func (l *Log) Append(entries []*Entry, blobs ...Blob) (*Sync, error) {
 	return s, nil
 }
 
-// apply writes a batch. The engine ends a failed write with Fatalf or a panic; both become the log's failure.
+// apply writes a batch. The engine gives up with Fatalf where it could return an error.
 func (l *Log) apply(batch *pebble.Batch) (err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case fatalError:
 			err = p.err
-		case error:
-			err = l.fail(fmt.Errorf("storage: %w", p))
 		default:
 			panic(p)
 		}

@@ -26,7 +26,9 @@ func newSeed(t testing.TB) uint64 {
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-func memOptions(fs vfs.FS) Options { return Options{FS: fs, MemTableSize: 256 << 10, CacheSize: 1 << 20} }
+func memOptions(fs vfs.FS) Options {
+	return Options{FS: fs, MemTableSize: 256 << 10, CacheSize: 1 << 20}
+}
 
 func mustOpen(t testing.TB, dir string, opts Options) *Log {
 	t.Helper()

@@ -23,6 +23,9 @@ type Log struct {
 	// healthChecks ends the goroutines that watch for slow disk operations; nil if the FS is not ours.
 	healthChecks io.Closer
 	keeper       *headKeeper // nil if read-only
+	guard        *guard
+	// broken says that the storage engine has given up and must not be called any more, not even to close it.
+	broken atomic.Bool
 
 	// appending is held through Append: entries are sealed in the order in which they reach storage.
 	appending sync.Mutex
@@ -64,7 +67,7 @@ func (l *Log) Dir() string { return l.dir }
 func (l *Log) ID() [16]byte { return l.id }
 
 // Close waits for reads that have begun, ends every Tail, and makes what was appended durable. A Sync may be waited for
-// before or after. A log that failed is left as it is and its error returned: the process has to end.
+// before or after. Of a log that has failed it returns the failure.
 func (l *Log) Close() error {
 	l.use.Lock()
 	if l.use.closed {
@@ -76,14 +79,16 @@ func (l *Log) Close() error {
 	l.use.Unlock()
 	l.use.users.Wait()
 
-	if err := l.failure(); err != nil {
-		return errors.Join(err, l.closeKeeper(nil))
+	if l.broken.Load() {
+		return errors.Join(l.failure(), l.closeKeeper(nil))
 	}
 	if err := l.db.Close(); err != nil {
-		return errors.Join(fmt.Errorf("close %s: %w", l.dir, err), l.closeKeeper(nil))
+		l.fail(fmt.Errorf("close %s: %w", l.dir, err))
 	}
 	head := l.Head()
-	l.raiseDurable(head)
+	if err := l.raiseDurable(head); err != nil {
+		return errors.Join(err, l.closeKeeper(nil), l.releaseFolder())
+	}
 	return errors.Join(l.closeKeeper(&head), l.releaseFolder())
 }
 

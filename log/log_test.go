@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -366,6 +367,7 @@ func fileNames(t testing.TB, fs vfs.FS, dir string) []string {
 			files = append(files, name)
 		}
 	}
+	slices.Sort(files)
 	return files
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ func Open(dir string, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("log options: %w", err)
 	}
 	l := &Log{dir: dir, opts: opts, fs: opts.FS, closing: make(chan struct{})}
+	l.guard = &guard{fail: l.fail, fatal: l.fatal}
 	if err := l.acquireFolder(); err != nil {
 		return nil, err
 	}
@@ -58,6 +60,7 @@ func (l *Log) acquireFolder() error {
 	if l.fs == vfs.Default {
 		l.fs, l.healthChecks = vfs.WithDiskHealthChecks(l.fs, diskSlowThreshold, nil, l.diskSlow)
 	}
+	l.guard.FS = l.fs
 	return nil
 }
 
@@ -84,6 +87,9 @@ func (l *Log) openStorage() error {
 		return storageError("find the database", l.dir, err)
 	}
 	if desc.Exists {
+		if err := l.checkStorageOptions(desc.OptionsFilename); err != nil {
+			return err
+		}
 		return l.openExisting(last)
 	}
 	if last != nil {
@@ -94,6 +100,29 @@ func (l *Log) openStorage() error {
 		return fmt.Errorf("open %s read-only: %w: there is no log in this folder", l.dir, os.ErrNotExist)
 	}
 	return l.create()
+}
+
+// checkStorageOptions holds the options that the database was last opened with against ours. They have never differed in what must
+// agree, so a difference is damage. path is empty if a crash came before the options were first written.
+func (l *Log) checkStorageOptions(path string) error {
+	if path == "" {
+		return nil
+	}
+	file, err := l.fs.Open(path)
+	if err != nil {
+		return fmt.Errorf("open the database's options: %w", err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return fmt.Errorf("read the database's options: %w", err)
+	}
+	ours := l.storageOptions(l.lock, l.cache, true)
+	ours.EnsureDefaults()
+	if err := ours.CheckCompatibility(l.dir, string(content)); err != nil {
+		return &CorruptionError{Where: path, Detail: "these are not the options of a log", Cause: err}
+	}
+	return nil
 }
 
 // create makes a new log. A crash in the middle leaves a database without entries and without a head file, which
@@ -151,6 +180,7 @@ func (l *Log) establish(head Head, last *headRecord) error {
 	l.head.Store(&head)
 	l.mu.durable = head
 	l.keeper = keeper
+	l.guard.armed.Store(true)
 	return nil
 }
 

@@ -91,8 +91,9 @@ func (o *Options) Validate() error {
 // An EventListener is told what happens inside a Log. Functions may be nil. They are called from the goroutine where it
 // happens, so they must be quick, and must not call the Log.
 type EventListener struct {
-	// Fatal is called when storage fails in a way that leaves the outcome of appends unknown. It should say so and end
-	// the process. If it returns, a failed Append returns its error, and a failed background task panics.
+	// Fatal is called when the storage engine gives up, mostly in the background: it could not record durably which files it has.
+	// It should say so and end the process; if it returns, the engine panics. Failed appends and syncs are not
+	// reported here but by Append and Sync.Wait.
 	Fatal func(error)
 	// BackgroundError is called when a flush or compaction fails and will be tried again, for instance on a full disk.
 	BackgroundError func(error)

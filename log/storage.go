@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	crdberrors "github.com/cockroachdb/errors"
+	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,7 +21,7 @@ const storageFormat = pebble.FormatNewest
 // storageOptions returns the engine's options. lock is held by the caller, cache has a reference of the caller's.
 func (l *Log) storageOptions(lock *pebble.Lock, cache *pebble.Cache, readOnly bool) *pebble.Options {
 	o := &pebble.Options{
-		FS:                          l.fs,
+		FS:                          l.guard,
 		Lock:                        lock,
 		Cache:                       cache,
 		ReadOnly:                    readOnly,
@@ -86,13 +87,18 @@ func (s storageLogger) Errorf(format string, args ...any) {
 	s.l.opts.Logger.Error(fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called when the engine cannot go on: a write to its log or manifest failed. It must not return.
+// Fatalf is called when the engine cannot go on: a write to its manifest failed. It must not return.
 func (s storageLogger) Fatalf(format string, args ...any) {
+	s.l.broken.Store(true)
 	err := s.l.fail(fmt.Errorf("storage: "+format, args...))
-	if f := s.l.opts.EventListener.Fatal; f != nil {
+	s.l.fatal(err)
+	panic(fatalError{err})
+}
+
+func (l *Log) fatal(err error) {
+	if f := l.opts.EventListener.Fatal; f != nil {
 		f(err)
 	}
-	panic(fatalError{err})
 }
 
 // A fatalError is panicked with by Fatalf, so that Append can tell it from other panics.
@@ -102,6 +108,9 @@ func (e fatalError) Error() string { return e.err.Error() }
 
 // storageError says what an error of the engine means: damage becomes a *CorruptionError that names the place.
 func storageError(doing, where string, err error) error {
+	if oserror.IsNotExist(err) {
+		return &CorruptionError{Where: where, Detail: "files of the database are missing, or its manifest is damaged", Cause: err}
+	}
 	if !pebble.IsCorruptionError(err) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
