@@ -264,6 +264,9 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range examples {
+		if !e.IsDir() {
+			continue
+		}
 		t.Run(e.Name(), func(t *testing.T) {
 			app := filepath.Join(t.TempDir(), e.Name())
 			if err := os.CopyFS(app, os.DirFS(filepath.Join("../examples", e.Name()))); err != nil {

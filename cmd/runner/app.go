@@ -56,6 +56,7 @@ type mode struct {
 
 // openApp starts a server that is not ready yet. Close ends it.
 func openApp(ctx context.Context, f *serverFlags, m mode) (_ *app, err error) {
+	tuneGC()
 	a := &app{flags: f, logger: m.logger, served: make(chan error, 1)}
 	defer func() {
 		if err != nil {

@@ -28,27 +28,47 @@ func (a *app) hints() string {
 // quote makes text one word of a shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// example picks a public function that can be called with made-up arguments: queries first, then by name.
+// example picks a public function that can be called with made-up arguments. What needs none is likelier to have an
+// answer; queries come before the rest, then it goes by name.
 func example(d *schema.Deployment) (best *schema.Function, args string) {
 	if d == nil {
 		return nil, ""
 	}
 	for _, f := range d.Functions {
-		if f.Visibility != schema.Public || f.Kind == schema.HTTP || best != nil && !before(f, best) {
+		made, ok := sampleArgs(f.Args)
+		if !ok || f.Visibility != schema.Public || f.Kind == schema.HTTP {
 			continue
 		}
-		if v, ok := sampleArgs(f.Args); ok {
-			best, args = f, string(value.AppendJSON(nil, v, value.FormatEncoded))
+		text := string(value.AppendJSON(nil, made, value.FormatEncoded))
+		if best == nil || before(f, text, best, args) {
+			best, args = f, text
 		}
 	}
-	return best, args
+	return best, plainNumbers(args)
 }
 
-func before(a, b *schema.Function) bool {
-	if a.Kind != b.Kind {
-		return a.Kind < b.Kind
+// before compares two functions and their arguments as examples.
+func before(f *schema.Function, args string, best *schema.Function, bestArgs string) bool {
+	if (args == "{}") != (bestArgs == "{}") {
+		return args == "{}"
 	}
-	return a.Path.String() < b.Path.String()
+	if f.Kind != best.Kind {
+		return f.Kind < best.Kind
+	}
+	return f.Path.String() < best.Path.String()
+}
+
+// plainNumbers writes numbers as people do: 1, not 1.0.
+func plainNumbers(text string) string {
+	var v any
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return text
+	}
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return text
+	}
+	return string(plain)
 }
 
 func sampleArgs(v *schema.Validator) (value.Value, bool) {
