@@ -28,7 +28,6 @@ type shapes struct {
 	server, values                                  *shape
 	queryFn, mutationFn, actionFn, httpFn           *shape
 	convex, console, performance, crypto, globalSet *shape
-	extensions                                      []*shape
 }
 
 func newShapes() *shapes {
@@ -68,7 +67,6 @@ func newShapes() *shapes {
 		performance:     performanceShape(),
 		crypto:          cryptoShape(),
 		globalSet:       globalsShape(),
-		extensions:      extensionShapes(),
 	}
 }
 

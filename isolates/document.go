@@ -147,7 +147,7 @@ func (is *isolate) decode(e value.Encoded) goja.Value {
 	case value.KindString:
 		return is.vm.ToValue(e.Str())
 	case value.KindBytes:
-		return is.vm.ToValue(is.vm.NewArrayBuffer(append([]byte(nil), e.Bytes()...)))
+		return is.newBuffer(append([]byte(nil), e.Bytes()...))
 	case value.KindArray:
 		items := make([]any, 0, e.Len())
 		for item := range e.Elements() {

@@ -50,6 +50,9 @@ func (is *isolate) warmUp(module string) (ok bool) {
 
 // freezeIntrinsics freezes what every script can reach.
 func (is *isolate) freezeIntrinsics() error {
+	for name := range is.pool.mends {
+		is.global.Get(name)
+	}
 	harden, err := is.shim("harden")(goja.Undefined(),
 		is.vm.ToValue(is.freezeDynamic),
 		is.vm.ToValue(is.stateful),
@@ -60,7 +63,7 @@ func (is *isolate) freezeIntrinsics() error {
 	}
 	is.harden, _ = goja.AssertFunction(harden)
 	is.frozen = true
-	roots := []any{is.vm.GlobalObject(), is.shimValue("hiddenIntrinsics")}
+	roots := []any{is.vm.GlobalObject(), is.global.engine, is.shimValue("hiddenIntrinsics")}
 	for _, obj := range is.objects {
 		roots = append(roots, obj)
 	}

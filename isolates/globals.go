@@ -5,29 +5,34 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf16"
 
 	"github.com/dop251/goja"
 )
 
-// installGlobals gives a new runtime what scripts expect to find, as cheaply as possible: most of it hangs in the
-// prototype chain of the object that is searched, and is made when it is found there.
+// noCodeFromStrings is the text of the error for making functions of strings.
+const noCodeFromStrings = "Code generation from strings disallowed for this context"
+
+// installGlobals gives a new runtime what scripts expect to find, as cheaply as possible: what is looked up by name is
+// made or mended then; only what syntax reaches is changed here.
 func (is *isolate) installGlobals() {
 	is.vm.SetTimeSource(func() time.Time { return time.UnixMilli(int64(is.observeNow())).UTC() })
 	is.vm.SetRandSource(is.randomFloat)
 	is.vm.SetPromiseRejectionTracker(is.trackRejection)
-	parts, err := is.shim("boot")(goja.Undefined(), is.vm.ToValue(is.freezeOwn), is.vm.ToValue(is.isFrozenOwn))
-	if err != nil {
-		panic(err)
-	}
-	if !is.pool.options.Expendable {
-		is.boundNatives()
-	}
+	is.global = is.newGlobal()
+	parts, err := is.shim("boot")(goja.Undefined(), is.vm.ToValue(func(goja.FunctionCall) goja.Value {
+		panic(is.newError("EvalError", noCodeFromStrings))
+	}))
+	is.must(err)
 	list := elements(parts)
-	is.behind(is.vm.GlobalObject(), is.pool.shapes.globalSet)
-	for i, s := range is.pool.shapes.extensions {
-		is.behind(list[i].(*goja.Object), s)
+	is.refuse = list[0]
+	text, iterator := list[1].(*goja.Object), list[2].(*goja.Object)
+	is.extend(text, "string_", "isWellFormed", "toWellFormed")
+	is.extend(iterator, "iterator_", "map", "filter", "take", "drop", "flatMap", "reduce", "toArray", "forEach", "some", "every", "find")
+	if !is.pool.options.Expendable {
+		is.boundSyntax(text, list[3].(*goja.Object), list[4].(*goja.Object))
 	}
 }
 
@@ -38,25 +43,30 @@ func (is *isolate) behind(obj *goja.Object, s *shape) {
 	is.must(obj.SetPrototype(extra))
 }
 
-// scriptShape is properties that are functions of our JavaScript, each in its own file named prefix + name.
-func scriptShape(prefix string, names ...string) *shape {
+// extensionCache keeps the shapes of extensions. It is safe for concurrent use.
+type extensionCache struct {
+	mu struct {
+		sync.Mutex
+		shapes map[string]*shape
+	}
+}
+
+// get is the properties that are functions of our JavaScript, each in its own file named prefix + name.
+func (c *extensionCache) get(prefix string, names ...string) *shape {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.mu.shapes[prefix]; s != nil {
+		return s
+	}
 	slots := make([]slot, len(names))
 	for i, name := range names {
 		slots[i] = constant(name, func(is *isolate) goja.Value { return is.shimValue(prefix + name) })
 	}
-	return newShape(slots...)
-}
-
-// extensionShapes are what the engine's built-ins lack, in the order of the list that boot returns.
-func extensionShapes() []*shape {
-	return []*shape{
-		scriptShape("object_", "groupBy"),
-		scriptShape("map_", "groupBy"),
-		scriptShape("promise_", "withResolvers", "try"),
-		scriptShape("array_", "fromAsync"),
-		scriptShape("string_", "isWellFormed", "toWellFormed"),
-		scriptShape("iterator_", "map", "filter", "take", "drop", "flatMap", "reduce", "toArray", "forEach", "some", "every", "find"),
+	if c.mu.shapes == nil {
+		c.mu.shapes = map[string]*shape{}
 	}
+	c.mu.shapes[prefix] = newShape(slots...)
+	return c.mu.shapes[prefix]
 }
 
 // globalsShape is the globals the language does not have.
@@ -70,7 +80,6 @@ func globalsShape() *shape {
 		})
 	}
 	return newShape(
-		constant("self", func(is *isolate) goja.Value { return is.vm.GlobalObject() }),
 		native("Convex", objectConvex, func(s *shapes) *shape { return s.convex }),
 		native("console", objectConsole, func(s *shapes) *shape { return s.console }),
 		native("performance", objectPerformance, func(s *shapes) *shape { return s.performance }),
@@ -366,7 +375,7 @@ func (is *isolate) domException(name, message string) goja.Value {
 
 // encodeUTF8 is the bytes of a string, lone surrogates replaced.
 func (is *isolate) encodeUTF8(call goja.FunctionCall) goja.Value {
-	return is.vm.ToValue(is.vm.NewArrayBuffer([]byte(arg(call, 0).String())))
+	return is.newBuffer([]byte(arg(call, 0).String()))
 }
 
 // decodeUTF8 is the text of bytes: decodeUTF8(view, encoding, fatal). Undefined means malformed.

@@ -44,6 +44,9 @@ type isolate struct {
 	// harden freezes objects; nil until the isolate is frozen.
 	harden goja.Callable
 	proto  *goja.Object
+	global *globalObject
+	// refuse stands in for the constructors that make functions of strings.
+	refuse goja.Value
 }
 
 // objectKey names a native object of an isolate.

@@ -18,59 +18,61 @@ const (
 	bufferMax      = 1 << 28
 )
 
-// boundNatives replaces the built-ins that need a bound.
-func (is *isolate) boundNatives() {
-	global := is.vm.GlobalObject()
-	get := func(path ...string) *goja.Object {
-		obj := global
-		for _, name := range path {
-			obj = obj.Get(name).(*goja.Object)
-		}
-		return obj
-	}
-	is.bound(get("JSON"), "parse", 2, func(call *goja.FunctionCall) {
-		if s, ok := call.Argument(0).(goja.String); ok && jsonDepth(s.String()) > jsonDepthMax {
-			is.throwRange("Maximum call stack size exceeded")
-		}
-	})
-	is.bound(get("Array", "prototype"), "flat", 0, func(call *goja.FunctionCall) {
+// boundSyntax bounds the built-ins that syntax reaches: the methods of strings, arrays and functions.
+func (is *isolate) boundSyntax(text, array, function *goja.Object) {
+	is.bound(array, "flat", 0, func(call *goja.FunctionCall) {
 		if depth := call.Argument(0); !isUndefined(depth) && depth.ToFloat() > flatDepthMax {
 			call.Arguments = []goja.Value{is.vm.ToValue(flatDepthMax)}
 		}
 	})
-	list := func(i int) func(*goja.FunctionCall) {
-		return func(call *goja.FunctionCall) {
-			if obj, ok := call.Argument(i).(*goja.Object); ok {
-				if n := obj.Get("length"); n != nil && n.ToFloat() > applyLengthMax {
-					is.throwRange("Maximum call stack size exceeded")
-				}
-			}
-		}
-	}
-	is.bound(get("Function", "prototype"), "apply", 2, list(1))
-	is.bound(get("Reflect"), "apply", 3, list(2))
-	is.bound(get("Reflect"), "construct", 2, list(1))
-	text := get("String", "prototype")
+	is.bound(function, "apply", 2, is.boundList(1))
 	is.bound(text, "repeat", 1, func(call *goja.FunctionCall) {
 		is.checkString(call.Argument(0).ToFloat() * textLength(call.This))
 	})
 	pad := func(call *goja.FunctionCall) { is.checkString(call.Argument(0).ToFloat()) }
 	is.bound(text, "padStart", 2, pad)
 	is.bound(text, "padEnd", 2, pad)
-	is.boundConstructor("ArrayBuffer", 1)
-	for _, view := range viewSizes() {
-		is.boundConstructor(view.name, view.size)
+}
+
+func (is *isolate) boundJSON(json *goja.Object) {
+	is.bound(json, "parse", 2, func(call *goja.FunctionCall) {
+		if s, ok := call.Argument(0).(goja.String); ok && jsonDepth(s.String()) > jsonDepthMax {
+			is.throwRange("Maximum call stack size exceeded")
+		}
+	})
+}
+
+func (is *isolate) boundReflect(reflect *goja.Object) {
+	is.bound(reflect, "apply", 3, is.boundList(2))
+	is.bound(reflect, "construct", 2, is.boundList(1))
+}
+
+// boundList bounds the length of the i-th argument, which becomes a list of arguments.
+func (is *isolate) boundList(i int) func(*goja.FunctionCall) {
+	return func(call *goja.FunctionCall) {
+		if obj, ok := call.Argument(i).(*goja.Object); ok {
+			if n := obj.Get("length"); n != nil && n.ToFloat() > applyLengthMax {
+				is.throwRange("Maximum call stack size exceeded")
+			}
+		}
 	}
 }
 
-type viewSize struct {
+// bufferSize is a constructor of buffers and the size of an element in bytes.
+type bufferSize struct {
 	name string
 	size float64
 }
 
-func viewSizes() []viewSize {
-	return []viewSize{{"Int8Array", 1}, {"Uint8Array", 1}, {"Uint8ClampedArray", 1}, {"Int16Array", 2}, {"Uint16Array", 2}, {"Int32Array", 4},
-		{"Uint32Array", 4}, {"Float32Array", 4}, {"Float64Array", 8}, {"BigInt64Array", 8}, {"BigUint64Array", 8}}
+func bufferSizes() []bufferSize {
+	return []bufferSize{{"ArrayBuffer", 1}, {"Int8Array", 1}, {"Uint8Array", 1}, {"Uint8ClampedArray", 1}, {"Int16Array", 2}, {"Uint16Array", 2},
+		{"Int32Array", 4}, {"Uint32Array", 4}, {"Float32Array", 4}, {"Float64Array", 8}, {"BigInt64Array", 8}, {"BigUint64Array", 8}}
+}
+
+// newBuffer is an ArrayBuffer of b. The constructor it leads to is looked up first, so that it is bounded.
+func (is *isolate) newBuffer(b []byte) goja.Value {
+	is.global.Get("ArrayBuffer")
+	return is.vm.ToValue(is.vm.NewArrayBuffer(b))
 }
 
 // bound puts a check before a built-in method.
@@ -89,14 +91,12 @@ func (is *isolate) bound(obj *goja.Object, name string, arity int, check func(*g
 
 // boundConstructor puts a check on the length before a constructor of buffers. The constructor in its place shares its
 // prototype and inherits from it.
-func (is *isolate) boundConstructor(name string, size float64) {
-	global := is.vm.GlobalObject()
-	original := global.Get(name).(*goja.Object)
+func (is *isolate) boundConstructor(original *goja.Object, b bufferSize) goja.Value {
 	construct, _ := goja.AssertConstructor(original)
 	var fn *goja.Object
 	fn = is.vm.ToValue(func(call goja.ConstructorCall) *goja.Object {
 		if len(call.Arguments) > 0 {
-			is.checkBuffer(call.Arguments[0], size)
+			is.checkBuffer(call.Arguments[0], b.size)
 		}
 		newTarget := call.NewTarget
 		if newTarget == nil || newTarget == fn {
@@ -109,11 +109,11 @@ func (is *isolate) boundConstructor(name string, size float64) {
 		return obj
 	}).(*goja.Object)
 	proto := original.Get("prototype").(*goja.Object)
-	is.must(fn.DefineDataProperty("name", is.vm.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	is.must(fn.DefineDataProperty("name", is.vm.ToValue(b.name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 	is.must(fn.DefineDataProperty("prototype", proto, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
 	is.must(fn.SetPrototype(original))
 	is.must(proto.DefineDataProperty("constructor", fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	is.must(global.DefineDataProperty(name, fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	return fn
 }
 
 // checkBuffer bounds what a length, or the length of a list, would allocate.

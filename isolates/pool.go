@@ -59,13 +59,16 @@ func (o *Options) EnsureDefaults() {
 
 // A Pool runs functions in this process. It may be used from any goroutine.
 type Pool struct {
-	options  Options
-	codes    *codeCache
-	shims    *shimCache
-	shapes   *shapes
-	webFiles map[string]string
-	heap     heapMeter
-	slots    *semaphore.Weighted
+	options    Options
+	codes      *codeCache
+	shims      *shimCache
+	shapes     *shapes
+	webFiles   map[string]string
+	extensions extensionCache
+	// mends is read only.
+	mends map[string]mend
+	heap  heapMeter
+	slots *semaphore.Weighted
 	// prepared holds empty isolates. Sent to by prepare, which owns it; full means enough are ready.
 	prepared chan *isolate
 	// wanted carries modules that deserve a warm isolate, to prepare. A full channel drops the wish: a later run
@@ -91,6 +94,7 @@ func New(o Options) *Pool {
 		shims:    newShimCache(),
 		shapes:   newShapes(),
 		webFiles: webFiles(),
+		mends:    mends(o.Expendable),
 		slots:    semaphore.NewWeighted(int64(o.Size)),
 		prepared: make(chan *isolate, o.Prepared),
 		wanted:   make(chan warmKey, o.Size),

@@ -57,13 +57,13 @@
     for (let i = 0; i < roots.length; i++) push(roots[i]);
     for (let i = 0; i < queue.length; i++) {
       const object = queue[i];
+      const inner = freezeDynamic(object);
+      if (inner !== undefined) for (let k = 0; k < inner.length; k++) push(inner[k]);
+      // The prototype of the global object is a proxy of Object.prototype, which is found by itself.
+      if (object === globalThis) continue;
       const proto = getPrototypeOf(object);
       if (proto !== null) push(proto);
-      const inner = freezeDynamic(object);
-      if (inner !== undefined) {
-        for (let k = 0; k < inner.length; k++) push(inner[k]);
-        continue;
-      }
+      if (inner !== undefined) continue;
       if (!intrinsics && isStateful(object, isHidden(object))) continue;
       const keys = ownKeys(object);
       const everything = isOverridden(object) || (!intrinsics && isClassPrototype(object));

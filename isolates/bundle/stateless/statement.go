@@ -1,6 +1,8 @@
 package stateless
 
 import (
+	"strings"
+
 	"github.com/dop251/goja/ast"
 )
 
@@ -52,9 +54,7 @@ func (e *env) statement(s ast.Statement) {
 			e.returns(e.eval(n.Argument), n.Argument)
 		}
 	case *ast.ThrowStatement:
-		if v := e.eval(n.Argument); v.owned() {
-			e.p.grow(&e.p.thrown, v)
-		}
+		e.throw(n.Argument)
 	case *ast.TryStatement:
 		e.try(n)
 	case *ast.SwitchStatement:
@@ -71,6 +71,18 @@ func (e *env) statement(s ast.Statement) {
 		e.refuse(n, "uses with")
 	default:
 		e.loop(s)
+	}
+}
+
+// throw notes what exceptions may lead to. An error made just to be thrown is nobody's: a module that throws while it is
+// evaluated does not come into being.
+func (e *env) throw(x ast.Expression) {
+	if made, ok := x.(*ast.NewExpression); ok && e.fn != nil && strings.HasSuffix(e.globalName(made.Callee), "Error") {
+		e.escapeAll(e.passed(made.ArgumentList), "is passed to an error")
+		return
+	}
+	if v := e.eval(x); v.owned() {
+		e.p.grow(&e.p.thrown, v)
 	}
 }
 
