@@ -125,7 +125,8 @@ func ParseModulePath(s string) (string, error) {
 
 // canonicalModule returns the module's path with extension, or why it is none.
 func canonicalModule(s string) (canonical, reason string) {
-	for part := range strings.SplitSeq(s, "/") {
+	// The extension does not count: with or without it the module is the same.
+	for part := range strings.SplitSeq(strings.TrimSuffix(s, ".js"), "/") {
 		if reason := checkPathPart(part); reason != "" {
 			return "", reason
 		}
