@@ -9,7 +9,7 @@ import (
 	"runlog/value"
 )
 
-// backfillBatch is how many keys are handed to the committer at once: less than a millisecond of its time.
+// backfillBatch is how many keys are handed to the committer at once: half a millisecond of its time, or one.
 const backfillBatch = 256
 
 // A Backfill fills an index that was added to a table with documents, while the table is written.
@@ -117,7 +117,7 @@ func (ix *Indexes) ApplyBatch(b Batch) {
 	}
 	u.filled = u.filled || b.last
 	ix.state.changed(t)
-	ix.changes += len(b.items)
+	ix.state.changes += len(b.items)
 }
 
 // ReadyWrite returns the write that calls the index ready, from the state of the snapshot; false if the index has been

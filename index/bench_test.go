@@ -135,7 +135,9 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.Run("version", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s.Version(ids[r.IntN(len(ids))])
+			if _, err := s.Version(ids[r.IntN(len(ids))]); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 	b.Run("range/10", func(b *testing.B) {

@@ -61,8 +61,7 @@ type Indexes struct {
 	// cloneMu is held around btree's Clone, here and where SnapshotAt rebuilds the past.
 	cloneMu   sync.Mutex
 	published atomic.Pointer[Snapshot]
-	// changes counts writes since the last Publish; catalogChanged says whether one of them changed the catalog.
-	changes        int
+	// catalogChanged says whether an entry since the last Publish changed the catalog.
 	catalogChanged bool
 	// backfilling holds the indexes whose Backfill has been handed out.
 	backfilling map[schema.IndexID]bool
@@ -91,7 +90,6 @@ func (ix *Indexes) Apply(e *log.Entry) error {
 		return err
 	}
 	ix.window.add(windowCommit{ts: e.Timestamp, offset: e.Offset, function: e.Call.Function}, ix.state.touches)
-	ix.changes += len(e.Writes)
 	ix.catalogChanged = ix.catalogChanged || ix.state.catalog != before
 	return nil
 }
@@ -101,8 +99,8 @@ func (ix *Indexes) Apply(e *log.Entry) error {
 func (ix *Indexes) Publish() *Snapshot {
 	s := ix.state.publish()
 	ix.published.Store(s)
-	ix.state.horizon = ix.history.offer(s, ix.changes, ix.catalogChanged)
-	ix.changes, ix.catalogChanged = 0, false
+	ix.state.horizon = ix.history.offer(s, ix.state.changes, ix.catalogChanged)
+	ix.state.changes, ix.catalogChanged = 0, false
 	return s
 }
 

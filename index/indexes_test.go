@@ -222,8 +222,11 @@ func (w *world) check(s *Snapshot) {
 		}
 		for _, want := range docs {
 			doc, found, err := s.Get(want.ID)
-			if err != nil || !found || doc.Version != want.Version || string(doc.Body) != string(want.Body) || s.Version(want.ID) != want.Version {
+			if err != nil || !found || doc.Version != want.Version || string(doc.Body) != string(want.Body) {
 				w.t.Fatalf("%s at %d is %v %t %v, want version %d", want.ID, s.Timestamp(), doc, found, err, want.Version)
+			}
+			if version, err := s.Version(want.ID); version != want.Version || err != nil {
+				w.t.Fatalf("%s at %d is of version %d (%v), want %d", want.ID, s.Timestamp(), version, err, want.Version)
 			}
 		}
 		if _, found, err := s.Get(w.newID(def.Number)); found || err != nil {

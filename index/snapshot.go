@@ -72,24 +72,21 @@ func (s *Snapshot) Get(id value.ID) (Doc, bool, error) {
 	return doc, err == nil, err
 }
 
-// Version returns when a document was last written, without reading it; 0 if there is none.
-func (s *Snapshot) Version(id value.ID) log.Timestamp {
+// Version returns when a document was last written, as a rule without reading it; 0 if there is none.
+func (s *Snapshot) Version(id value.ID) (log.Timestamp, error) {
 	view := s.view(id.Table)
 	if view == nil {
-		return 0
+		return 0, nil
 	}
 	item, found := view.byID.Get(idItem{id: recordIDOf(id.Internal)})
 	if !found {
-		return 0
+		return 0, nil
 	}
 	if ts, known := item.rec.at(s.ts); known {
-		return ts
+		return ts, nil
 	}
 	_, ts, err := s.src.version(id, s.ts)
-	if err != nil {
-		return 0
-	}
-	return ts
+	return ts, err
 }
 
 func (s *Snapshot) doc(id value.ID, rec *record) (Doc, error) {

@@ -27,6 +27,8 @@ type state struct {
 	// views are those of tables as last published; stale says that they are not what tables hold.
 	views []*tableView
 	stale bool
+	// changes counts what was done to trees; whoever reads it sets it to 0.
+	changes int
 
 	src     *source
 	cloneMu *sync.Mutex
@@ -37,7 +39,7 @@ type state struct {
 	private map[*record]struct{}
 
 	// Scratch, to save allocations.
-	changes        []change
+	staged         []change
 	touches        []touch
 	oldKey, newKey []byte
 }
@@ -136,10 +138,10 @@ func (s *state) apply(e *log.Entry) error {
 		s.catalogTS = e.Timestamp
 	}
 	s.touches = s.touches[:0]
-	for i := range s.changes {
-		s.change(&s.changes[i], e.Timestamp)
+	for i := range s.staged {
+		s.change(&s.staged[i], e.Timestamp)
 	}
-	clear(s.changes)
+	clear(s.staged)
 	s.offset, s.ts = e.Offset, e.Timestamp
 	return nil
 }
@@ -201,9 +203,9 @@ func (s *state) checkIndexes(catalog *schema.Catalog) error {
 	return nil
 }
 
-// stage fills s.changes and checks that each write replaces the latest version of its document.
+// stage fills s.staged and checks that each write replaces the latest version of its document.
 func (s *state) stage(writes []log.Write, catalog *schema.Catalog) error {
-	s.changes = s.changes[:0]
+	s.staged = s.staged[:0]
 	if err := checkDistinct(writes); err != nil {
 		return err
 	}
@@ -219,7 +221,7 @@ func (s *state) stage(writes []log.Write, catalog *schema.Catalog) error {
 		if err := s.checkVersion(&c); err != nil {
 			return err
 		}
-		s.changes = append(s.changes, c)
+		s.staged = append(s.staged, c)
 	}
 	return nil
 }
@@ -394,6 +396,7 @@ func (s *state) update(c *change, ts log.Timestamp) {
 func (s *state) changed(t *table) {
 	t.view = nil
 	s.stale = true
+	s.changes++
 }
 
 func (s *state) touch(t *table, index schema.IndexID, key string) {
