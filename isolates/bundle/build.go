@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -48,6 +47,8 @@ type builder struct {
 	entries []entry
 	// linked holds the modules of the last build by what esbuild put out for them.
 	linked map[string]Module
+	// official holds the modules of the convex package, once they are built.
+	official []Module
 }
 
 func newBuilder(opts Options) *builder { return &builder{opts: opts, linked: map[string]Module{}} }
@@ -82,8 +83,16 @@ func (b *builder) build(ctx context.Context) (*Bundle, []Warning, error) {
 	if len(result.Errors) > 0 {
 		return nil, warnings, &BuildError{Messages: lay.messages(result.Errors)}
 	}
-	modules, err := b.link(result)
+	modules, err := b.link(lay.outputs(result))
 	if err != nil {
+		return nil, warnings, err
+	}
+	if b.opts.ConvexPackage == ConvexNPM {
+		if modules, err = b.withOfficial(modules); err != nil {
+			return nil, warnings, err
+		}
+	}
+	if err := resolveDeps(modules); err != nil {
 		return nil, warnings, err
 	}
 	bundle := newBundle(modules)
@@ -101,7 +110,7 @@ func (b *builder) prepare(lay layout, entries []entry) error {
 	}
 	b.close()
 	b.layout, b.entries = lay, entries
-	b.resolver = &resolver{layout: lay, npm: b.opts.ConvexPackage == ConvexNPM}
+	b.resolver = &resolver{layout: lay}
 	context, err := api.Context(b.buildOptions())
 	if err != nil {
 		return &BuildError{Messages: lay.messages(err.Errors)}
@@ -125,11 +134,15 @@ func (b *builder) buildOptions() api.BuildOptions {
 	for i, e := range b.entries {
 		points[i] = api.EntryPoint{InputPath: filepath.Join(b.layout.functions, filepath.FromSlash(e.file)), OutputPath: e.module}
 	}
+	return b.layout.buildOptions(points, b.resolver.plugin())
+}
+
+func (l layout) buildOptions(points []api.EntryPoint, plugins ...api.Plugin) api.BuildOptions {
 	return api.BuildOptions{
 		EntryPointsAdvanced: points,
 		// Paths in the output are relative to the functions folder, so that neither its name nor its place matters.
-		AbsWorkingDir:  b.layout.functions,
-		Outdir:         b.layout.functions,
+		AbsWorkingDir:  l.functions,
+		Outdir:         l.functions,
 		ChunkNames:     "_deps/[hash]",
 		Bundle:         true,
 		Splitting:      true,
@@ -144,7 +157,7 @@ func (b *builder) buildOptions() api.BuildOptions {
 		SourcesContent: api.SourcesContentExclude,
 		LegalComments:  api.LegalCommentsNone,
 		Charset:        api.CharsetUTF8,
-		Plugins:        []api.Plugin{b.resolver.plugin()},
+		Plugins:        plugins,
 		// Without it a missing package in node_modules of one developer is looked for elsewhere.
 		NodePaths: []string{},
 		LogLevel:  api.LogLevelSilent,
@@ -161,8 +174,7 @@ func (b *builder) run(ctx context.Context) (api.BuildResult, error) {
 }
 
 // link makes modules of what esbuild put out.
-func (b *builder) link(result api.BuildResult) ([]Module, error) {
-	sources, maps := b.outputs(result)
+func (b *builder) link(sources, maps map[string]string) ([]Module, error) {
 	next := make(map[string]Module, len(sources))
 	modules := make([]Module, 0, len(sources))
 	for _, name := range sortedKeys(sources) {
@@ -178,14 +190,14 @@ func (b *builder) link(result api.BuildResult) ([]Module, error) {
 		modules = append(modules, m)
 	}
 	b.linked = next
-	return modules, resolveDeps(modules)
+	return modules, nil
 }
 
 // outputs sorts esbuild's files into modules and their source maps, both by the path of the module.
-func (b *builder) outputs(result api.BuildResult) (sources, maps map[string]string) {
+func (l layout) outputs(result api.BuildResult) (sources, maps map[string]string) {
 	sources, maps = map[string]string{}, map[string]string{}
 	for _, file := range result.OutputFiles {
-		rel, err := filepath.Rel(b.layout.functions, file.Path)
+		rel, err := filepath.Rel(l.functions, file.Path)
 		if err != nil {
 			continue
 		}
@@ -200,21 +212,4 @@ func (b *builder) outputs(result api.BuildResult) (sources, maps map[string]stri
 		maps[name] = renameSources(maps[name], path.Dir(name))
 	}
 	return sources, maps
-}
-
-// inputs lists the files that the last build read, as absolute paths.
-func (l layout) inputs(metafile string) []string {
-	var meta struct {
-		Inputs map[string]json.RawMessage `json:"inputs"`
-	}
-	if json.Unmarshal([]byte(metafile), &meta) != nil {
-		return nil
-	}
-	files := make([]string, 0, len(meta.Inputs))
-	for _, name := range sortedKeys(meta.Inputs) {
-		if !strings.HasPrefix(name, generatedNamespace+":") {
-			files = append(files, filepath.Join(l.functions, filepath.FromSlash(name)))
-		}
-	}
-	return files
 }

@@ -25,7 +25,10 @@ type Module struct {
 	// Deps maps each specifier that Source requires to the Path of a module of the bundle, or to the name of a
 	// built-in module (BuiltinServer, BuiltinValues).
 	Deps map[string]string
-	// Hash covers Source, SourceMap and Deps.
+	// Package is set if the module is nothing but the unchanged code of a known release of the convex package, such as
+	// "convex@1.48.0": then it is as good as a built-in module.
+	Package string
+	// Hash covers Source, SourceMap, Package and Deps.
 	Hash Hash
 
 	// Stateless says that it cannot be told from outside whether the module is evaluated once for many runs or anew
@@ -120,6 +123,7 @@ func hashModule(m *Module) Hash {
 func appendModuleBody(dst []byte, m *Module) []byte {
 	dst = appendBlock(dst, m.Source)
 	dst = appendBlock(dst, string(m.SourceMap))
+	dst = appendBlock(dst, m.Package)
 	dst = binary.AppendUvarint(dst, uint64(len(m.Deps)))
 	for _, specifier := range sortedKeys(m.Deps) {
 		dst = appendBlock(dst, specifier)

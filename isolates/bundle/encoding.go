@@ -13,7 +13,7 @@ import (
 //	"runlog bundle " version LF      version is a decimal number
 //	hash [32]
 //	count                            uvarint, number of modules, which follow sorted by path
-//	  path source sourceMap          each: uvarint length, bytes
+//	  path source sourceMap package  each: uvarint length, bytes
 //	  deps                           uvarint count, then that many (specifier, path) sorted by specifier
 //
 // Nothing may follow. The hashes of the modules are not stored, since Decode computes them to check the whole.
@@ -128,6 +128,7 @@ func (d *decoder) module() Module {
 	if sourceMap := d.block(); len(sourceMap) > 0 {
 		m.SourceMap = slices.Clone(sourceMap)
 	}
+	m.Package = string(d.block())
 	n := d.count()
 	if n > 0 {
 		m.Deps = make(map[string]string, min(n, 1<<10))

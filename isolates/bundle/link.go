@@ -389,6 +389,9 @@ func resolveDeps(modules []Module) error {
 		for _, match := range requireCall.FindAllStringSubmatch(m.Source, -1) {
 			specifier := match[1]
 			target := specifier
+			if IsBuiltin(target) && known[officialPath(target)] {
+				target = officialPath(target)
+			}
 			if strings.HasPrefix(specifier, ".") {
 				target = path.Join(path.Dir(m.Path), specifier)
 			}

@@ -13,7 +13,7 @@ func prove(b *Bundle) {
 	modules := make([]stateless.Module, len(b.Modules))
 	for i := range b.Modules {
 		m := &b.Modules[i]
-		modules[i] = stateless.Module{Path: m.Path, Source: m.Source, Deps: m.Deps}
+		modules[i] = stateless.Module{Path: m.Path, Source: m.Source, Deps: m.Deps, Official: m.Package != ""}
 	}
 	for i, verdict := range stateless.Prove(modules) {
 		m := &b.Modules[i]

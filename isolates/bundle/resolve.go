@@ -34,7 +34,6 @@ export const AsyncResource = globalThis.AsyncResource;
 // resolver is an esbuild plugin that knows the built-in and the generated modules, and notes where imports lead.
 type resolver struct {
 	layout layout
-	npm    bool
 
 	mu struct {
 		sync.Mutex
@@ -57,9 +56,7 @@ func (r *resolver) resolve(args api.OnResolveArgs) (api.OnResolveResult, error) 
 	}
 	switch args.Path {
 	case BuiltinServer, BuiltinValues:
-		if r.npm {
-			return api.OnResolveResult{}, nil
-		}
+		// With the package from npm they are built apart: see official.go.
 		return api.OnResolveResult{Path: args.Path, External: true, SideEffects: api.SideEffectsFalse}, nil
 	case "async_hooks", "node:async_hooks":
 		return generatedResult("async_hooks"), nil

@@ -504,6 +504,9 @@ func (e *env) readSite(s *site, name string, node ast.Node) val {
 	case kindInstance:
 		return e.readInstance(s, name)
 	case kindNamespace:
+		if s.namespace.Official {
+			return of(e.p.builtin("convex/server." + name))
+		}
 		return s.namespace.read(name)
 	case kindBuiltin:
 		return of(e.p.builtin(s.name + "." + name))

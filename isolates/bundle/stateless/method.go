@@ -42,7 +42,7 @@ func (e *env) methodOf(left ast.Expression, s *site, name string, args []argumen
 	case kindFunction, kindClass:
 		return e.methodOfCode(s, name, args, node)
 	case kindNamespace:
-		return e.invoke(s.namespace.read(name), val{}, args, node)
+		return e.invoke(e.readSite(s, name, node), val{}, args, node)
 	case kindBuiltin:
 		return e.callBuiltin(e.p.builtin(s.name+"."+name), args, node)
 	case kindInstance:

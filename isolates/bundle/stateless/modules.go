@@ -56,6 +56,9 @@ func (e *env) require(n *ast.CallExpression) val {
 		return val{flags: opaque}
 	}
 	target := e.mod.Deps[literal.Value.String()]
+	if m := e.p.byPath[target]; m != nil && m.Official {
+		return of(e.p.builtin("convex/server"))
+	}
 	if m := e.p.byPath[target]; m != nil {
 		return of(m.site)
 	}
