@@ -283,7 +283,10 @@ func (a *app) close() error {
 	defer cancel()
 	var errs []error
 	if a.listener != nil {
-		if err := a.server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		err := a.server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			a.logger.Warn("calls that had not ended were cut off", "after", stopTimeout)
+		} else if err != nil {
 			errs = append(errs, fmt.Errorf("stop: %w", err))
 		}
 		errs = append(errs, <-a.served)
