@@ -42,6 +42,14 @@ var ErrClosed = errors.New("isolates: the pool is closed")
 // ErrBusy is returned by Run when its context ended while it waited for a slot; the context's error is wrapped too.
 var ErrBusy = errors.New("isolates: no slot became free in time")
 
+// ErrAssumption is wrapped by the error of Run when a write failed that the script had already been told would succeed.
+// The run was abandoned; the call must be run again from its beginning, on a new transaction, with Invocation.Strict.
+var ErrAssumption = errors.New("isolates: a write that was assumed to succeed failed")
+
+// ErrLost is wrapped by the error of Run when the process that ran the script ended through no fault of the script. What
+// the Host was asked until then has happened; what has no effect until it commits may be run again.
+var ErrLost = errors.New("isolates: the isolate was lost")
+
 // A Runner runs functions. *Pool is the one in this process.
 type Runner interface {
 	// Run executes one function. The error says that it could not be started (see ErrBusy, ErrClosed, or the
@@ -73,6 +81,8 @@ type Invocation struct {
 	RequestID string
 	// Nested says that the run happens inside another's Host.Do: it takes no slot of its own.
 	Nested bool
+	// Strict forbids to tell the script that a write succeeded before the Host said so (see ErrAssumption).
+	Strict bool
 }
 
 // Limits bound one run. Zero fields mean the default.

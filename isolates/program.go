@@ -58,6 +58,9 @@ func NewProgram(b *Bundle) *Program {
 // Hash is the bundle's.
 func (p *Program) Hash() [32]byte { return p.bundle.Hash }
 
+// Bundle is what the program was made of. It must not be changed.
+func (p *Program) Bundle() *Bundle { return p.bundle }
+
 // Has says whether the bundle holds the module at path ("messages.js").
 func (p *Program) Has(path string) bool {
 	_, ok := p.modules[path]

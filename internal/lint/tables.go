@@ -40,18 +40,21 @@ var places = map[string]place{
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/auth":   {level: 5, imports: []string{"value"}},
 
+	// process runs the isolates of level 5 in child processes; it and exec do not know each other.
+	"isolates/process": {level: 6, imports: []string{"isolates", "value"}},
+
 	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine.
-	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
 	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
 	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "exec", "index", "internal/auth", "internal/deploy", "internal/engine",
-		"internal/obs", "isolates", "isolates/bundle", "log", "schema", "server", "value"}},
+		"internal/obs", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "server", "value"}},
 }
 
 // A door is the only way to an engine: the packages that may import it, outside tests and in them.
@@ -77,6 +80,7 @@ var doors = []door{
 	{engine: "github.com/dop251/goja/parser", owners: []string{"isolates", "isolates/bundle/..."}},
 	{engine: "github.com/dop251/goja/token", owners: []string{"isolates", "isolates/bundle/..."}},
 	{engine: "github.com/dop251/goja/unistring", owners: []string{"isolates", "isolates/bundle/..."}},
+	{engine: "github.com/elastic/go-seccomp-bpf", owners: []string{"isolates/process"}},
 	{engine: "github.com/evanw/esbuild", owners: []string{"isolates/bundle"}, tests: []string{"isolates"}},
 	{engine: "github.com/segmentio/kafka-go", owners: []string{"commit/publish"}},
 	{engine: "go.opentelemetry.io", owners: []string{"internal/obs"}},
