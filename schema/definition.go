@@ -310,7 +310,7 @@ func (d *IndexDef) parseFields(fields []string) error {
 			return err
 		}
 		if containsPath(d.Fields, path) {
-			return errorf("FieldsNotUniqueWithinIndex", "Duplicate field \"%s\". Index fields must be unique within an index.", f)
+			return errorf("FieldsNotUniqueWithinIndex", "Field \"%s\" occurs more than once.", f)
 		}
 		d.Fields = append(d.Fields, path)
 	}

@@ -116,7 +116,7 @@ func parseLiteral(raw json.RawMessage) (*Validator, error) {
 	case value.KindString, value.KindFloat64, value.KindInt64, value.KindBool:
 		return Literal(v), nil
 	default:
-		return nil, errorf("InvalidValidator", "Value %s is not a valid literal.", v)
+		return nil, errorf("InvalidValidator", "A literal is a string, a number, a bigint or a boolean, but not %s", v)
 	}
 }
 
@@ -173,7 +173,7 @@ func inKey(name string, err error) error {
 	if e, ok := asError(err); ok {
 		code = e.Code
 	}
-	return errorf(code, "Invalid validator for key `%s`: %s", name, err)
+	return errorf(code, "In field `%s`: %s", name, err)
 }
 
 func parseField(raw json.RawMessage, depth int) (ObjectField, error) {
@@ -197,8 +197,7 @@ func parseRecord(node map[string]json.RawMessage, depth int) (*Validator, error)
 		return nil, err
 	}
 	if !keys.isStringType() {
-		return nil, errorf("InvalidRecordType", "Records can only have string keys. Your validator contains a record with key typed "+
-			"as `%s`, which is not a subtype of `v.string()`", keys)
+		return nil, errorf("InvalidRecordType", "Records can only have string keys, and `%s` accepts other values", keys)
 	}
 	values, err := parseField(node["values"], depth)
 	if err != nil {

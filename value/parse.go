@@ -276,7 +276,7 @@ func (p *parser) encoding(name string, depth int) (Value, bool) {
 		}
 		f := math.Float64frombits(word)
 		if !math.IsNaN(f) && !math.IsInf(f, 0) && word != 1<<63 {
-			return Value{}, p.invalid("Float %s should be encoded as a number", OfFloat64(f))
+			return Value{}, p.invalid("A $float is for NaN, infinities and -0; %s is written as a plain number", OfFloat64(f))
 		}
 		return OfFloat64(f), true
 	case "$bytes":
@@ -290,9 +290,9 @@ func (p *parser) encoding(name string, depth int) (Value, bool) {
 		}
 		return Undefined(), p.null(name)
 	case "$set":
-		return Value{}, p.invalid("Received a Set which is no longer supported as a Convex type.")
+		return Value{}, p.invalid("Sets are not supported")
 	default:
-		return Value{}, p.invalid("Received a Map which is no longer supported as a Convex type.")
+		return Value{}, p.invalid("Maps are not supported")
 	}
 }
 
@@ -300,7 +300,7 @@ func (p *parser) null(name string) bool {
 	if p.i < len(p.s) && p.s[p.i] == 'n' {
 		return p.word("null")
 	}
-	return p.invalid("Malformed %s field: expected null", name)
+	return p.invalid("%s holds null and nothing else", name)
 }
 
 func (p *parser) base64Word(name string) (uint64, bool) {
@@ -309,14 +309,14 @@ func (p *parser) base64Word(name string) (uint64, bool) {
 		return 0, false
 	}
 	if len(b) != 8 {
-		return 0, p.invalid("Received %d bytes, expected 8 for %s", len(b), name)
+		return 0, p.invalid("%s holds 8 bytes, not %d", name, len(b))
 	}
 	return binary.LittleEndian.Uint64(b), true
 }
 
 func (p *parser) base64(name string) ([]byte, bool) {
 	if p.i >= len(p.s) || p.s[p.i] != '"' {
-		return nil, p.invalid("Malformed %s field: expected a base64 string", name)
+		return nil, p.invalid("%s holds a base64 string", name)
 	}
 	s, ok := p.string()
 	if !ok {
@@ -325,7 +325,7 @@ func (p *parser) base64(name string) ([]byte, bool) {
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	// The decoder of encoding/base64 skips line breaks, which the interface does not have.
 	if err != nil || base64.StdEncoding.EncodedLen(len(b)) != len(s) {
-		return nil, p.invalid("Malformed %s field: not valid base64", name)
+		return nil, p.invalid("%s holds something that is not valid base64", name)
 	}
 	return b, true
 }
