@@ -92,9 +92,7 @@ func (b *builder) build(ctx context.Context) (*Bundle, []Warning, error) {
 			return nil, warnings, err
 		}
 	}
-	if err := resolveDeps(modules); err != nil {
-		return nil, warnings, err
-	}
+	resolveDeps(modules)
 	bundle := newBundle(modules)
 	if err := lay.checkNodeFiles(bundle, entries); err != nil {
 		return nil, warnings, err

@@ -183,8 +183,8 @@ func isConfig(rel string) bool {
 func (l layout) checkNames(entries []entry) error {
 	for i, e := range entries {
 		for _, part := range strings.Split(e.path(), "/") {
-			if !pathPartPattern.MatchString(part) || !alphanumeric.MatchString(strings.TrimSuffix(part, ".js")) {
-				return errorf(l.display(e.file), "%q cannot be part of a module path: use letters, digits, underscores and dots, at most 64 of them", part)
+			if err := checkPathPart(l.display(e.file), part); err != nil {
+				return err
 			}
 		}
 		if i > 0 && entries[i-1].module == e.module {

@@ -378,7 +378,7 @@ var requireCall = regexp.MustCompile(`\b(?:__)?require(?:\.dynamic)?\("([^"\\\n]
 
 // resolveDeps fills in the Deps of all modules: what looks like a call of require and leads to a module of the bundle
 // or to a built-in one. What only looks like it, in a string for instance, does no harm.
-func resolveDeps(modules []Module) error {
+func resolveDeps(modules []Module) {
 	known := make(map[string]bool, len(modules))
 	for i := range modules {
 		known[modules[i].Path] = true
@@ -400,5 +400,4 @@ func resolveDeps(modules []Module) error {
 			}
 		}
 	}
-	return nil
 }

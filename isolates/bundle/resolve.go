@@ -128,11 +128,12 @@ func (r *resolver) note(folder string) {
 	r.mu.folders[folder] = true
 }
 
-// takeFolders returns the folders noted since the last call.
-func (r *resolver) takeFolders() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	folders := sortedKeys(r.mu.folders)
-	r.mu.folders = nil
-	return folders
+// importFolders lists the folders that relative imports led to, existing or not, in all builds so far.
+func (b *builder) importFolders() []string {
+	if b.resolver == nil {
+		return nil
+	}
+	b.resolver.mu.Lock()
+	defer b.resolver.mu.Unlock()
+	return sortedKeys(b.resolver.mu.folders)
 }
