@@ -290,9 +290,9 @@ func (p *parser) encoding(name string, depth int) (Value, bool) {
 		}
 		return Undefined(), p.null(name)
 	case "$set":
-		return Value{}, p.invalid("Sets are not supported")
+		return Value{}, p.invalid("Received a Set which is no longer supported as a Convex type.")
 	default:
-		return Value{}, p.invalid("Maps are not supported")
+		return Value{}, p.invalid("Received a Map which is no longer supported as a Convex type.")
 	}
 }
 
