@@ -23,14 +23,14 @@ type Options struct {
 	Size int
 	// Prepared is how many empty runtimes stand by. Default: Size.
 	Prepared int
-	// Warm is how many evaluated runtimes are kept. One takes about a megabyte. Default: 4 * Size.
+	// Warm is how many evaluated runtimes are kept. One takes 0.6 MB and more. Default: 4 * Size.
 	Warm int
 	// Fresh forbids warm runtimes.
 	Fresh bool
 	// Compiled is how many compiled modules are kept. Default 8,192.
 	Compiled int
 	// Expendable says that a script may end this process, for a process that runs nothing else: built-ins are then
-	// not bounded, which makes a new runtime half as dear.
+	// not bounded, which makes a new runtime a little cheaper.
 	Expendable bool
 	// Clock measures. Required.
 	Clock Clock
