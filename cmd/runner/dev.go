@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"runlog/exec"
+	"runlog/isolates/bundle"
 )
 
 func (p *program) devCommand() *cobra.Command {
@@ -82,14 +84,13 @@ func (p *program) dev(ctx context.Context, f *serverFlags, dir string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	// Watching begins before the first push, so that what is saved during it is seen.
-	w, err := watchTree(dir, f.data)
+	builds, stop, err := a.watchFunctions(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	first := a.push(ctx, dir)
-	if ctx.Err() != nil {
+	defer func() { err = errors.Join(err, stop()) }()
+	first, ok := a.pushNext(ctx, builds)
+	if !ok {
 		return nil
 	}
 	if err := a.ready(m); err != nil {
@@ -98,7 +99,16 @@ func (p *program) dev(ctx context.Context, f *serverFlags, dir string) (err erro
 	c.say(a.welcome(dir))
 	c.say(first.String())
 	c.say(a.hints())
-	return a.pushOnSave(ctx, w, c, first)
+	for last := first; ; {
+		now, ok := a.pushNext(ctx, builds)
+		if !ok {
+			return nil
+		}
+		if now.tells(last) {
+			c.say("\n" + now.String())
+		}
+		last = now
+	}
 }
 
 // welcome says where the server is, and the key to it.
@@ -109,23 +119,38 @@ func (a *app) welcome(dir string) string {
 	return fmt.Sprintf("runlog serves %s\n  URL        %s\n  admin key  %s\n  data       %s\n", dir, a.url, a.local.AdminKey, a.flags.data)
 }
 
-// pushOnSave pushes whenever a file of the app was saved, until ctx ends.
-func (a *app) pushOnSave(ctx context.Context, w *treeWatcher, c *console, last pushed) error {
-	for {
-		changed, err := w.next(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		now := a.push(ctx, w.dir)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if now.tells(last) {
-			c.say(fmt.Sprintf("\n%s was saved\n%s", changed, now))
-		}
-		last = now
+// watchFunctions builds the functions in dir now and whenever a file of theirs is saved. Builds wait in the channel's
+// sender until they are taken; stop ends the watching.
+func (a *app) watchFunctions(ctx context.Context, dir string) (builds <-chan bundle.Result, stop func() error, err error) {
+	from, err := a.flags.bundler()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	results := make(chan bundle.Result) // never closed
+	w, err := bundle.Watch(bundle.WatchOptions{
+		Options: bundle.Options{Dir: dir, ConvexPackage: from},
+		OnChange: func(r bundle.Result) {
+			select {
+			case results <- r:
+			case <-ctx.Done():
+			}
+		},
+	})
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return results, func() error { cancel(); return w.Close() }, nil
+}
+
+// pushNext pushes the next build; false if ctx ended first.
+func (a *app) pushNext(ctx context.Context, builds <-chan bundle.Result) (pushed, bool) {
+	select {
+	case r := <-builds:
+		p := a.deploy(ctx, r, time.Now())
+		return p, ctx.Err() == nil
+	case <-ctx.Done():
+		return pushed{}, false
 	}
 }

@@ -26,9 +26,14 @@ func (a *app) push(ctx context.Context, dir string) pushed {
 		return pushed{err: err}
 	}
 	built, warnings, err := bundle.Build(ctx, bundle.Options{Dir: dir, ConvexPackage: from})
-	p := pushed{warnings: warnings, err: err}
-	if err == nil {
-		p.report, p.err = a.engine.Deployer.Push(ctx, built)
+	return a.deploy(ctx, bundle.Result{Bundle: built, Warnings: warnings, Err: err}, begin)
+}
+
+// deploy makes a build the code that runs. begin is when the work on it began.
+func (a *app) deploy(ctx context.Context, r bundle.Result, begin time.Time) pushed {
+	p := pushed{warnings: r.Warnings, err: r.Err}
+	if p.err == nil {
+		p.report, p.err = a.engine.Deployer.Push(ctx, r.Bundle)
 	}
 	p.elapsed = time.Since(begin)
 	return p
