@@ -117,12 +117,14 @@ func (b *builder) prepare(lay layout, entries []entry) error {
 	return nil
 }
 
-// unsupported lists the syntax that goja's parser refuses. All else stays as it was written: a lower language level as
-// a whole would refuse BigInt literals and slow down what goja runs natively.
+// unsupported lists the syntax that goja refuses. All else stays as it was written: a lower language level as a whole
+// would refuse BigInt literals and slow down what goja runs natively. Of regular expressions, goja knows neither the
+// flags d and v nor \p{…}, which it silently takes for the letter p; esbuild turns such literals into calls of RegExp,
+// where the runtime can translate them.
 func unsupported() map[string]bool {
 	return map[string]bool{
 		"for-await": false, "async-generator": false, "using": false, "decorators": false,
-		"regexp-match-indices": false, "regexp-set-notation": false, "hashbang": false,
+		"regexp-match-indices": false, "regexp-set-notation": false, "regexp-unicode-property-escapes": false, "hashbang": false,
 		"top-level-await": false, "import-attributes": false, "import-assertions": false,
 	}
 }

@@ -109,6 +109,10 @@ func (l layout) message(in api.Message) Message {
 	if strings.HasPrefix(in.Text, "Top-level await is") {
 		m.Text = TopLevelAwaitText
 	}
+	if rest, ok := strings.CutPrefix(in.Text, `No matching export in "`); ok {
+		file, rest, _ := strings.Cut(rest, `"`)
+		m.Text = `No matching export in "` + l.display(file) + `"` + rest
+	}
 	if name, ok := unresolved(in.Text); ok {
 		m.Notes = unresolvedNotes(name)
 		return m

@@ -3,7 +3,6 @@ package bundle
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"path"
 	"regexp"
 	"strings"
@@ -19,7 +18,7 @@ import (
 // esbuild rewrites imports into require and references into member accesses. Its own way of exporting costs three
 // closures and two objects for each export, whenever the module is evaluated; that part is replaced (see commonJS).
 func linkModule(name, source, mapText string) (Module, error) {
-	code, mapJSON, err := toCommonJS(name, source, mapText)
+	code, mapJSON, err := toCommonJS(name, source, mapText, false)
 	if err != nil {
 		return Module{}, err
 	}
@@ -27,22 +26,28 @@ func linkModule(name, source, mapText string) (Module, error) {
 	if err != nil {
 		return Module{}, errorf(name, "%v", err)
 	}
+	if declaresParameters(program) {
+		// Rare enough not to deserve more than this: all names are shortened, and with them those in the way.
+		if code, mapJSON, err = toCommonJS(name, source, mapText, true); err != nil {
+			return Module{}, err
+		}
+		if program, err = syntax.Parse(name, code); err != nil {
+			return Module{}, errorf(name, "%v", err)
+		}
+	}
 	c := commonJS{code: code, program: program}
 	linked, dropped := c.rewrite()
 	m := Module{Path: name, Source: linked}
 	if sm, ok := parseSourceMap(mapJSON); ok {
-		if dropped >= 0 && !sm.dropLines(dropped) {
-			return Module{}, errors.New("the source map places code before the module's first line")
-		}
-		for ; dropped < 0; dropped++ {
-			sm.Mappings = ";" + sm.Mappings
+		if err := sm.dropLines(dropped); err != nil {
+			return Module{}, err
 		}
 		m.SourceMap = []byte(sm.json())
 	}
 	return m, nil
 }
 
-func toCommonJS(name, source, mapText string) (code, mapJSON string, err error) {
+func toCommonJS(name, source, mapText string, rename bool) (code, mapJSON string, err error) {
 	input := source
 	// A module that only exports from chunks has a map without mappings, which esbuild would take for none.
 	if sm, ok := parseSourceMap(mapText); !ok || strings.Trim(sm.Mappings, ";,") == "" {
@@ -54,16 +59,18 @@ func toCommonJS(name, source, mapText string) (code, mapJSON string, err error) 
 	supported := unsupported()
 	supported["dynamic-import"] = false
 	result := api.Transform(input, api.TransformOptions{
-		Format:         api.FormatCommonJS,
-		Platform:       api.PlatformBrowser,
-		Target:         api.ESNext,
-		Supported:      supported,
-		Sourcemap:      api.SourceMapExternal,
-		SourcesContent: api.SourcesContentExclude,
-		LegalComments:  api.LegalCommentsNone,
-		Charset:        api.CharsetUTF8,
-		Sourcefile:     path.Base(name),
-		LogLevel:       api.LogLevelSilent,
+		Format: api.FormatCommonJS,
+		// The names of functions show in stacks, so they are kept unless they are in the way.
+		MinifyIdentifiers: rename,
+		Platform:          api.PlatformBrowser,
+		Target:            api.ESNext,
+		Supported:         supported,
+		Sourcemap:         api.SourceMapExternal,
+		SourcesContent:    api.SourcesContentExclude,
+		LegalComments:     api.LegalCommentsNone,
+		Charset:           api.CharsetUTF8,
+		Sourcefile:        path.Base(name),
+		LogLevel:          api.LogLevelSilent,
 	})
 	if len(result.Errors) > 0 {
 		return "", "", &BuildError{Messages: layout{}.messages(result.Errors)}
@@ -216,24 +223,7 @@ func (c *commonJS) export(p ast.Property, bound map[string]bool) export {
 // boundOnce lists the names that a declaration at the top level binds and that nothing else in the module, in whatever
 // scope, assigns.
 func boundOnce(program *ast.Program) map[string]bool {
-	declared := map[string]int{}
-	declare := func(id *ast.Identifier) { declared[id.Name.String()]++ }
-	for _, s := range program.Body {
-		switch s := s.(type) {
-		case *ast.VariableStatement:
-			for _, b := range s.List {
-				syntax.Names(b, declare)
-			}
-		case *ast.LexicalDeclaration:
-			for _, b := range s.List {
-				syntax.Names(b, declare)
-			}
-		case *ast.FunctionDeclaration:
-			declare(s.Function.Name)
-		case *ast.ClassDeclaration:
-			declare(s.Class.Name)
-		}
-	}
+	declared := topLevelNames(program)
 	assign := func(id *ast.Identifier) { declared[id.Name.String()] += 2 }
 	syntax.Walk(program, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -255,6 +245,35 @@ func boundOnce(program *ast.Program) map[string]bool {
 		once[name] = n == 1
 	}
 	return once
+}
+
+// topLevelNames counts the declarations of each name at the top level.
+func topLevelNames(program *ast.Program) map[string]int {
+	declared := map[string]int{}
+	declare := func(id *ast.Identifier) { declared[id.Name.String()]++ }
+	for _, s := range program.Body {
+		switch s := s.(type) {
+		case *ast.VariableStatement:
+			for _, b := range s.List {
+				syntax.Names(b, declare)
+			}
+		case *ast.LexicalDeclaration:
+			for _, b := range s.List {
+				syntax.Names(b, declare)
+			}
+		case *ast.FunctionDeclaration:
+			declare(s.Function.Name)
+		case *ast.ClassDeclaration:
+			declare(s.Class.Name)
+		}
+	}
+	return declared
+}
+
+// declaresParameters says whether the module has a variable of the name of one of the parameters of its body.
+func declaresParameters(program *ast.Program) bool {
+	declared := topLevelNames(program)
+	return declared["exports"]+declared["require"]+declared["module"] > 0
 }
 
 func isUpdate(n *ast.UnaryExpression) bool {

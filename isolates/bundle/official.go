@@ -49,7 +49,8 @@ func (l layout) buildOfficial() ([]Module, error) {
 	}
 	result := api.Build(l.buildOptions(points))
 	if len(result.Errors) > 0 {
-		return nil, &BuildError{Messages: l.messages(result.Errors)}
+		// The complaint about the second entry would be the same.
+		return nil, &BuildError{Messages: l.messages(result.Errors[:1])}
 	}
 	release := ""
 	if isOfficial(l.inputs(result.Metafile)) {

@@ -29,7 +29,9 @@ func registeredFunctions(b *Bundle, path string) []registered {
 	c := &commonJS{code: m.Source, program: program}
 	kinds := c.registrations()
 	var out []registered
-	for name, expr := range c.exportExpressions() {
+	exports := c.exportExpressions()
+	for _, name := range sortedKeys(exports) {
+		expr := exports[name]
 		if kind := kinds[expr]; kind != "" {
 			out = append(out, registered{export: name, kind: kind})
 			continue

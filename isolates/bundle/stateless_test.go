@@ -118,6 +118,7 @@ type linker struct {
 
 const convexStub = `
 if (!Symbol.asyncIterator) Object.defineProperty(Symbol, "asyncIterator", { value: Symbol.for("Symbol.asyncIterator") });
+for (const name of ["dispose", "asyncDispose"]) Object.defineProperty(Symbol, name, { value: Symbol.for("Symbol." + name) });
 var process = { env: { KEY: "value" } };
 var console = { log() {}, warn() {} };
 var convexModule = (() => {
@@ -170,7 +171,8 @@ func (l *linker) require(path string) (goja.Value, error) {
 	require := func(specifier string) (goja.Value, error) { return l.require(m.Deps[specifier]) }
 	fn, _ := goja.AssertFunction(body)
 	_, err = fn(goja.Undefined(), exports, l.vm.ToValue(require), module)
-	return exports, err
+	l.exports[path] = module.Get("exports")
+	return l.exports[path], err
 }
 
 // run calls run of m.js, or its handler, and describes the outcome.
