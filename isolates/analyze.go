@@ -4,13 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
+
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/file"
+
+	"runlog/internal/rng"
 )
 
 const (
@@ -67,7 +69,7 @@ func (a *analyzer) module(ctx context.Context, path string) error {
 	a.is.vm.SetMaxCallStackSize(limits.StackDepth)
 	a.run = &run{
 		ctx: ctx, inv: &Invocation{Program: a.req.Program, Now: a.req.Now, Kind: KindQuery, Host: noHost{}, Limits: limits},
-		random: rand.NewChaCha8(a.req.Seed),
+		random: rng.NewStream(a.req.Seed),
 	}
 	g := a.is.watch(ctx, limits)
 	a.is.run = a.run

@@ -3,13 +3,14 @@ package isolates
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf16"
 
 	"github.com/dop251/goja"
+
+	"runlog/internal/rng"
 )
 
 // noCodeFromStrings is the text of the error for making functions of strings.
@@ -168,19 +169,19 @@ func (is *isolate) observeNow() float64 {
 }
 
 // randomness is the stream to draw from: the run's, or while a module is evaluated that of the bundle.
-func (is *isolate) randomness() *rand.ChaCha8 {
+func (is *isolate) randomness() *rng.Stream {
 	if is.loading == 0 && is.run != nil {
 		is.run.observedRandom = true
 		return is.run.random
 	}
 	if is.importRandom == nil {
-		is.importRandom = rand.NewChaCha8([32]byte{})
+		is.importRandom = rng.NewStream([32]byte{})
 	}
 	return is.importRandom
 }
 
 func (is *isolate) randomFloat() float64 {
-	return float64(is.randomness().Uint64()>>11) / (1 << 53)
+	return is.randomness().Float64()
 }
 
 func performanceShape() *shape {

@@ -1,9 +1,9 @@
 package isolates
 
 import (
-	"math/rand/v2"
-
 	"github.com/dop251/goja"
+
+	"runlog/internal/rng"
 )
 
 // An isolate is one goja runtime with everything that belongs to it. One goroutine uses it at a time.
@@ -28,7 +28,7 @@ type isolate struct {
 	// loading counts the modules being evaluated: then the clock and the randomness are those of the import.
 	loading int
 	// importRandom is the stream of the module being evaluated.
-	importRandom *rand.ChaCha8
+	importRandom *rng.Stream
 	// env is what process.env holds instead of what a host says; nil outside of an analysis.
 	env map[string]string
 	// files are the parts of our JavaScript that define globals.

@@ -2,9 +2,10 @@ package isolates
 
 import (
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/dop251/goja"
+
+	"runlog/internal/rng"
 )
 
 // An instance is one evaluated module.
@@ -131,7 +132,7 @@ func (is *isolate) load(path string) (goja.Value, error) {
 	is.must(inst.module.Set("exports", inst.exports))
 	is.modules[path] = inst
 	outer := is.importRandom
-	is.importRandom = rand.NewChaCha8(mod.Hash)
+	is.importRandom = rng.NewStream(mod.Hash)
 	is.loading++
 	restore := is.watchForClass(mod)
 	inst.err = is.evaluate(inst, mod, code.program)

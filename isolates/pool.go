@@ -3,13 +3,15 @@ package isolates
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
+
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"runlog/internal/rng"
 )
 
 // A Clock tells the time, for measuring how long runs take. Scripts never see it.
@@ -177,7 +179,7 @@ func (p *Pool) runIn(ctx context.Context, is *isolate, inv *Invocation) *Result 
 	is.program = inv.Program
 	is.vm.SetMaxCallStackSize(limits.StackDepth)
 	g := is.watch(ctx, limits)
-	r := &run{ctx: ctx, inv: inv, started: g.began, random: rand.NewChaCha8(inv.Seed)}
+	r := &run{ctx: ctx, inv: inv, started: g.began, random: rng.NewStream(inv.Seed)}
 	r.logs.now = inv.Now
 	res := is.execute(r)
 	if err := g.stop(); err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/dop251/goja"
 
+	"runlog/internal/rng"
 	"runlog/value"
 )
 
@@ -31,7 +32,7 @@ type run struct {
 	// raw are those of them that the script knows by number.
 	raw    []*stream
 	logs   logBuffer
-	random *rand.ChaCha8
+	random *rng.Stream
 	// observedTime and observedRandom say that the script looked.
 	observedTime   bool
 	observedRandom bool
