@@ -173,6 +173,49 @@ func TestCatalogChangeConflicts(t *testing.T) {
 	}
 }
 
+// The past can be rebuilt up to any commit, even between a change of the catalog and what was queued behind it.
+func TestSnapshotAtBehindCatalogChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := newDatabase(t, Options{})
+		table := db.addTable("t")
+		var wg sync.WaitGroup
+		commits := make([]*Commit, 10)
+		changed, err := db.Turn(t.Context(), func(_ context.Context, head *index.Snapshot) (*Request, error) {
+			for i := range commits {
+				wg.Go(func() {
+					var err error
+					if commits[i], err = db.retry(t.Context(), 2, func(s *index.Snapshot) *Request { return insertRequest(s, named(table, fmt.Sprint(i))) }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			// What reads nothing and writes nothing does not conflict, so it is in the same group if anything is.
+			for range 10 {
+				wg.Go(func() {
+					if _, err := db.Submit(t.Context(), &Request{Snapshot: head.Timestamp(), Call: log.Call{Kind: log.Action}}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			env := schema.NewEnvDoc(named(schema.EnvTable, "X"), 0, "X", "1")
+			return &Request{Snapshot: head.Timestamp(), Writes: []log.Write{{ID: env.ID, After: value.Encode(env.After)}}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		if s, err := db.ix.SnapshotAt(changed.Timestamp); err != nil || s.Offset() != changed.Offset {
+			t.Errorf("at the change: %v %v", s, err)
+		}
+		for _, commit := range commits {
+			if s, err := db.ix.SnapshotAt(commit.Timestamp); err != nil || s.Offset() != commit.Offset {
+				t.Errorf("at offset %d: %v", commit.Offset, err)
+			}
+		}
+	})
+}
+
 func TestSnapshotBelowWindowConflicts(t *testing.T) {
 	clock := testClock()
 	db := newDatabase(t, Options{Clock: clock})

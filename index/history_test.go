@@ -100,6 +100,26 @@ func TestHistoryKeepsWithinBounds(t *testing.T) {
 	}
 }
 
+// A document that is written now and then does not gather versions that nobody can ask for any more.
+func TestRecordsForgetWithHistory(t *testing.T) {
+	w := newWorld(t)
+	table := w.addTable("t")
+	id := w.newID(table)
+	for range 3 * versionsMax {
+		w.commit(w.write(id, w.body(id, 1)))
+		w.ix.Publish()
+		w.now += log.Timestamp(time.Minute)
+	}
+	item, _ := w.ix.Snapshot().view(table).byID.Get(idItem{id: recordIDOf(id.Internal)})
+	n := 0
+	for v := item.rec.head.Load(); v != nil; v = v.prev.Load() {
+		n++
+	}
+	if n > 4 {
+		t.Errorf("remembers %d versions, a minute apart each", n)
+	}
+}
+
 // Readers of the present and of the past, and their clones, do not disturb the writer.
 func TestReadersBesideWriter(t *testing.T) {
 	w := newWorld(t)
