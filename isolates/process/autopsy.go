@@ -1,0 +1,93 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"runlog/isolates"
+)
+
+// A LostError says that a child ended through no fault of the script it ran. It wraps isolates.ErrLost.
+type LostError struct {
+	// State is how the process ended, such as "signal: killed".
+	State string
+	// Started says that the run had asked its Host for something.
+	Started bool
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%v: the process ended (%s)", isolates.ErrLost, e.State)
+}
+
+func (e *LostError) Unwrap() error { return isolates.ErrLost }
+
+// autopsy says why the child is dead. cause is what we noticed first.
+// REQUIRES: the process has been waited for.
+func (s *session) autopsy(cause error) (*isolates.Result, error) {
+	res := &isolates.Result{Elapsed: s.pool.options.Clock.Now().Sub(s.begun)}
+	c := s.child
+	if v := c.watch.verdict.Load(); v != nil {
+		switch {
+		case v.timeout:
+			res.Err = &isolates.TimeoutError{Elapsed: res.Elapsed, Limit: s.limits.Timeout}
+		case v.memory > 0:
+			res.Err = &isolates.OutOfMemoryError{Used: v.memory, Limit: s.limits.Heap}
+		default:
+			return nil, isolates.ErrClosed
+		}
+		return res, nil
+	}
+	state, text := c.command.ProcessState, c.stderr.String()
+	switch {
+	case !isEnd(cause):
+		res.Err = internalError(fmt.Errorf("an isolate was ended: %w", cause))
+	case isStackOverflow(text):
+		res.Err = &isolates.ScriptError{Message: "Uncaught RangeError: Maximum call stack size exceeded"}
+	case isOutOfMemory(text):
+		res.Err = &isolates.OutOfMemoryError{Used: max(refused(text), s.limits.Heap), Limit: s.limits.Heap}
+	case lost(state.Sys()) && text == "":
+		return nil, &LostError{State: state.String(), Started: s.started}
+	default:
+		res.Err = internalError(fmt.Errorf("an isolate ended: %w: %s: %s", cause, state, text))
+	}
+	return res, nil
+}
+
+// isEnd says whether err is what the other end of a socket sees when a process ends. With any other we killed it.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// lost says whether a signal from outside ended a process.
+func lost(status any) bool {
+	w, ok := status.(syscall.WaitStatus)
+	return ok && w.Signaled() && (w.Signal() == syscall.SIGKILL || w.Signal() == syscall.SIGTERM || w.Signal() == syscall.SIGINT || w.Signal() == syscall.SIGHUP)
+}
+
+// The runtime's words. They are stable: tests provoke each.
+func isStackOverflow(text string) bool {
+	return strings.Contains(text, "goroutine stack exceeds") || strings.Contains(text, "fatal error: stack overflow")
+}
+
+func isOutOfMemory(text string) bool {
+	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory")
+}
+
+// allocation is how the runtime says what it could not get.
+var allocation = regexp.MustCompile(`cannot allocate (\d+)-byte block \((\d+) in use\)`)
+
+// refused is how much the process would have taken with the allocation that failed; 0 if it is not said.
+func refused(text string) uint64 {
+	m := allocation.FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	block, _ := strconv.ParseUint(m[1], 10, 64)
+	used, _ := strconv.ParseUint(m[2], 10, 64)
+	return block + used
+}

@@ -1,0 +1,158 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// startChildren starts the children that are ordered, until ctx ends and all have been waited for: the kernel ends them
+// with the thread that started them.
+func (p *Pool) startChildren(ctx context.Context) {
+	runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
+	var children sync.WaitGroup
+	defer children.Wait()
+	for {
+		select {
+		case <-p.orders:
+		case <-ctx.Done():
+			return
+		}
+		for ctx.Err() == nil && p.nextOrder() {
+			c, err := p.start()
+			if err != nil {
+				p.failStart(err)
+				continue
+			}
+			children.Go(func() { p.reap(c) })    // ends with the process
+			children.Go(func() { p.welcome(c) }) // ends when the process is ready or has ended
+		}
+	}
+}
+
+// nextOrder takes one order, if there is one.
+func (p *Pool) nextOrder() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.ordered == 0 {
+		return false
+	}
+	p.mu.ordered--
+	p.mu.starting++
+	return true
+}
+
+// start starts a process within the strongest confinement that the kernel grants.
+func (p *Pool) start() (*child, error) {
+	for {
+		p.mu.Lock()
+		at := p.mu.confinement
+		p.mu.Unlock()
+		c, err := startChild(p.options.Command, at)
+		if err == nil {
+			return c, nil
+		}
+		weaker, ok := at.weaker()
+		if !ok || !refusal(err) {
+			return nil, fmt.Errorf("start an isolate: %w", err)
+		}
+		p.options.Logger.Warn("isolates cannot be confined as wanted", "refused", at.String(), "err", err)
+		p.mu.Lock()
+		p.mu.confinement = weaker
+		p.mu.Unlock()
+	}
+}
+
+// refusal tells what the kernel does not let us ask for from a failure that would hit any process.
+func refusal(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.ENOSYS, syscall.ENOSPC, syscall.EUSERS} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// welcome greets a process and puts it to work.
+func (p *Pool) welcome(c *child) {
+	report, err := c.greet(&hello{warm: p.options.Warm, compiled: p.options.Compiled, fresh: p.options.Fresh})
+	if err != nil {
+		c.kill()
+		<-c.gone
+		c.file.Close()
+		p.failStart(fmt.Errorf("start an isolate: %w: %s %s", err, c.command.ProcessState, c.stderr))
+		return
+	}
+	p.spawned.Add(1)
+	p.mu.Lock()
+	p.mu.starting--
+	p.mu.failures = 0
+	p.mu.live[c] = struct{}{}
+	first := !p.mu.reported
+	p.mu.reported, p.mu.report = true, report
+	confinement := p.mu.confinement
+	p.mu.Unlock()
+	if first {
+		p.options.Logger.Info("isolates run in child processes", "confinement", confinement.String(), "refused", report)
+	}
+	p.put(c)
+	select {
+	case <-c.gone:
+		p.bury(c) // it ended before it was counted
+	default:
+	}
+}
+
+// failStart notes that a child did not come up. Those who wait are told once it happens too often in a row.
+func (p *Pool) failStart(err error) {
+	p.mu.Lock()
+	p.mu.starting--
+	p.mu.failures++
+	failures := p.mu.failures
+	var waiting []*claim
+	if failures >= startsMax {
+		waiting, p.mu.waiting = p.mu.waiting, nil
+	}
+	p.orderLocked()
+	closed := p.mu.closed
+	p.mu.Unlock()
+	for _, w := range waiting {
+		w.given <- given{err: err}
+	}
+	if !closed {
+		p.options.Logger.Error("an isolate did not start", "err", err, "failures", failures)
+	}
+}
+
+// reap waits for the end of a process.
+func (p *Pool) reap(c *child) {
+	_ = c.command.Wait() // what it says is in ProcessState, too
+	close(c.gone)
+	p.bury(c)
+}
+
+// bury forgets a child whose process has ended, and orders another.
+func (p *Pool) bury(c *child) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.mu.live[c]; !ok {
+		return
+	}
+	delete(p.mu.live, c)
+	p.mu.told.warmRuntimes -= c.told.warmRuntimes
+	c.told.warmRuntimes = 0
+	for i, other := range p.mu.idle {
+		if c == other {
+			p.mu.idle = append(p.mu.idle[:i], p.mu.idle[i+1:]...)
+			c.file.Close()
+			break
+		}
+	}
+	if !c.command.ProcessState.Success() {
+		p.died.Add(1)
+	}
+	p.orderLocked()
+}
