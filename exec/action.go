@@ -125,7 +125,7 @@ func (r *Runner) act(ctx context.Context, call *Call, trace *trace) (*Outcome, e
 		Kind: isolates.KindAction, Args: args, Seed: r.options.Seed(), Now: begin.UnixMilli(),
 		Limits: limits.isolate(), Host: &actionHost{r: r, call: call, function: target.function}, RequestID: call.RequestID,
 	})
-	r.attempted(ctx, trace, nil, begin)
+	r.attempted(ctx, trace, nil, result, begin)
 	if err != nil {
 		return nil, contextError(err)
 	}

@@ -79,8 +79,10 @@ func (i CallEndInfo) String() string {
 // AttemptInfo is one run of a function's code.
 type AttemptInfo struct {
 	CallInfo
-	Start    time.Time
-	Elapsed  time.Duration
+	Start   time.Time
+	Elapsed time.Duration
+	// Waited is how much of Elapsed was waiting for an isolate.
+	Waited   time.Duration
 	Snapshot log.Timestamp
 	// DocumentsRead, BytesRead and Intervals are what the run read.
 	DocumentsRead, BytesRead, Intervals int

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"runlog/index"
+	"runlog/isolates"
 	"runlog/schema"
 )
 
@@ -57,13 +58,16 @@ func (r *Runner) queued(ctx context.Context, kind schema.FunctionKind, call *Cal
 	return outcome, queued, err
 }
 
-// attempted tells the listener of one run; transaction is nil for an action.
-func (r *Runner) attempted(ctx context.Context, t *trace, transaction *transaction, begin time.Time) {
+// attempted tells the listener of one run; transaction is nil for an action, result if it could not be started.
+func (r *Runner) attempted(ctx context.Context, t *trace, transaction *transaction, result *isolates.Result, begin time.Time) {
 	t.attempts++
 	if r.options.Events.Attempt == nil {
 		return
 	}
 	info := AttemptInfo{CallInfo: t.info, Start: begin, Elapsed: r.now().Sub(begin)}
+	if result != nil {
+		info.Waited = max(0, info.Elapsed-result.Elapsed)
+	}
 	if transaction != nil {
 		info.Snapshot = transaction.snapshot.Timestamp()
 		info.DocumentsRead, info.BytesRead = transaction.used.documentsRead, transaction.used.bytesRead
@@ -101,13 +105,12 @@ func (r *Runner) query(ctx context.Context, call *Call, snapshot *index.Snapshot
 	if err != nil {
 		return nil, err
 	}
-	limits := r.limits(schema.Query)
 	args, err := checkArgs(target.function, call.Args, snapshot.Catalog())
 	if err != nil {
 		return nil, err
 	}
-	t := newTransaction(snapshot, limits, r.options.Seed(), r.now())
-	result, err := r.runTransaction(ctx, target, t, call, args, trace, false)
+	run := &run{r: r, target: target, call: call, args: args, trace: trace}
+	_, result, err := run.whole(ctx, snapshot, r.options.Seed(), r.now())
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,9 @@ type transactionHost struct {
 	// function is what runs here, and depth how many callers it has.
 	function *schema.Function
 	depth    int
-	streams  map[uint32]*stream
+	// strict says that the script is told of a write's success only when it is known.
+	strict  bool
+	streams map[uint32]*stream
 }
 
 // A stream is a query that the script reads piece by piece.

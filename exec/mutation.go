@@ -132,13 +132,12 @@ func (a *attempt) run(ctx context.Context, snapshot *index.Snapshot, inTurn bool
 	if err != nil {
 		return nil, err
 	}
-	limits := a.r.limits(schema.Mutation)
 	args, err := checkArgs(target.function, a.call.Args, snapshot.Catalog())
 	if err != nil {
 		return nil, err
 	}
-	t := newTransaction(snapshot, limits, a.seed, a.r.now())
-	result, err := a.r.runTransaction(ctx, target, t, a.call, args, a.trace, inTurn)
+	run := &run{r: a.r, target: target, call: a.call, args: args, trace: a.trace, inTurn: inTurn}
+	t, result, err := run.whole(ctx, snapshot, a.seed, a.r.now())
 	if err != nil {
 		return nil, err
 	}
@@ -170,28 +169,6 @@ func (a *attempt) failure(ctx context.Context, err error) error {
 		return function
 	}
 	return contextError(err)
-}
-
-// runTransaction runs a query or mutation over t and checks what it returns. Errors are what clients get.
-func (r *Runner) runTransaction(ctx context.Context, target *target, t *transaction, call *Call, args value.Encoded, trace *trace, nested bool) (*isolates.Result, error) {
-	host := &transactionHost{r: r, t: t, call: call, function: target.function}
-	begin := r.now()
-	result, err := r.options.Isolates.Run(ctx, &isolates.Invocation{
-		Program: target.program, Module: target.function.Path.Module, Export: target.function.Path.Export,
-		Kind: kindOf(target.function.Kind), Args: args, Seed: t.seed, Now: t.milliseconds(),
-		Limits: t.limits.isolate(), Host: host, RequestID: call.RequestID, Nested: nested,
-	})
-	r.attempted(ctx, trace, t, begin)
-	if err != nil {
-		if errors.Is(err, isolates.ErrBusy) && ctx.Err() == nil {
-			return nil, overloaded(t.limits.Concurrent, plural(target.function.Kind))
-		}
-		return nil, contextError(err)
-	}
-	if result.Err != nil {
-		return nil, runError(result.Err, logLines(result.Logs))
-	}
-	return result, checkResult(target.function, result, t.catalog)
 }
 
 // identityJSON is the caller as the log keeps it.

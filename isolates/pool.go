@@ -3,7 +3,6 @@ package isolates
 import (
 	"context"
 	"fmt"
-
 	"runtime"
 	"sync"
 	"sync/atomic"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"runtime/debug"
 	"slices"
 	"strings"
