@@ -3,7 +3,6 @@ package isolates
 import (
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -93,9 +92,9 @@ func consoleShape() *shape {
 				return goja.Undefined()
 			}
 			if r.timers == nil {
-				r.timers = map[string]time.Duration{}
+				r.timers = map[string]float64{}
 			}
-			r.timers[label] = time.Duration(is.now() * float64(time.Millisecond))
+			r.timers[label] = is.now()
 			return goja.Undefined()
 		}),
 		method("timeLog", 0, func(is *isolate, call goja.FunctionCall) goja.Value {
@@ -126,7 +125,7 @@ func (is *isolate) logTimer(call goja.FunctionCall, end bool) {
 		is.log("WARN", "Timer '"+label+"' does not exist")
 		return
 	}
-	elapsed := is.now() - float64(began)/float64(time.Millisecond)
+	elapsed := is.now() - began
 	text := label + ": " + strconv.FormatFloat(elapsed, 'f', -1, 64) + "ms"
 	if len(call.Arguments) > 1 {
 		text += " " + is.formatted(call.Arguments[1:])

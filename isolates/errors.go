@@ -263,6 +263,18 @@ func (is *isolate) watchForClass(mod *Module) (restore func()) {
 	return func() { is.must(object.Set("defineProperty", original)) }
 }
 
+// adoptClass takes the class from a module that exports it under its name.
+func (is *isolate) adoptClass(mod *Module, inst *instance) {
+	if is.convexError != nil || !strings.Contains(mod.Source, `Symbol.for("ConvexError")`) {
+		return
+	}
+	if exports, ok := inst.current().(*goja.Object); ok {
+		if class, ok := exports.Get("ConvexError").(*goja.Object); ok {
+			is.convexError = class
+		}
+	}
+}
+
 // symbol is Symbol.for(name).
 func (is *isolate) symbol(name string) *goja.Symbol {
 	if sym := is.symbols[name]; sym != nil {

@@ -137,6 +137,9 @@ func (is *isolate) load(path string) (goja.Value, error) {
 	restore := is.watchForClass(mod)
 	inst.err = is.evaluate(inst, mod, code.program)
 	restore()
+	if inst.err == nil {
+		is.adoptClass(mod, inst)
+	}
 	is.loading--
 	is.importRandom = outer
 	if inst.err == nil && is.frozen {

@@ -43,7 +43,7 @@ type run struct {
 	doom goja.Value
 	// failure ends the run whatever the script does.
 	failure error
-	timers  map[string]time.Duration
+	timers  map[string]float64
 	// visibility is what meta.getFunctionMetadata reports.
 	visibility string
 }

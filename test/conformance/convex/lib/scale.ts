@@ -1,0 +1,3 @@
+import { UNIT } from "./shapes";
+
+export const scale = (n: number) => n * UNIT;
