@@ -150,7 +150,7 @@ func (a *app) openEngine(m mode) (err error) {
 		origin = a.url
 	}
 	a.engine, err = engine.Open(engine.Options{
-		Dir: a.flags.data, Limits: limits, IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates,
+		Dir: a.flags.data, Limits: limits, IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
 		Calls: calls, CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
 		Logger: a.logger, OnFatal: a.fail,
 	})

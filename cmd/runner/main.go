@@ -24,6 +24,7 @@ const (
 )
 
 func main() {
+	becomeIsolate()
 	time.Local = time.UTC // what functions and logs show must not depend on the machine's zone
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once

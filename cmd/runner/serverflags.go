@@ -17,6 +17,7 @@ type serverFlags struct {
 	otlpEndpoint            string
 	convexPackage           string
 	isolates                int
+	isolation               string
 	freshIsolates           bool
 	logLevel                slog.Level
 	limits                  limitFlags
@@ -31,6 +32,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "send traces and metrics to this OTLP collector, such as http://127.0.0.1:4318: `URL`")
 	flags.StringVar(&f.convexPackage, "convex-package", "builtin", "where functions get the package convex from: builtin, or npm for the app's node_modules")
 	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default twice the cores)")
+	flags.StringVar(&f.isolation, "isolation", "inprocess", "where functions run: inprocess, or process for child processes that a limit or a crash ends alone")
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	f.limits.register(flags)
@@ -48,6 +50,9 @@ func (f *serverFlags) validate() error {
 		if _, err := auth.ParseKey(f.adminKey); err != nil {
 			return fmt.Errorf("--admin-key: %w", err)
 		}
+	}
+	if f.isolation != "inprocess" && f.isolation != "process" {
+		return fmt.Errorf("--isolation is %q, want inprocess or process", f.isolation)
 	}
 	if f.isolates < 0 {
 		return fmt.Errorf("--isolates is %d, want a positive number", f.isolates)

@@ -55,8 +55,8 @@ export const list = query({
 `
 
 // openBench opens a database with accounts and messages in it.
-func openBench(b *testing.B) *Engine {
-	e := openApp(b, Options{}, benchApp)
+func openBench(b *testing.B, o Options) *Engine {
+	e := openApp(b, o, benchApp)
 	for start := 0; start < benchAccounts; start += 1000 {
 		call(b, e.Runner.Mutation, "bank:seed", "start", float64(start), "count", 1000.0)
 	}
@@ -85,7 +85,11 @@ func call(b *testing.B, run func(context.Context, exec.Call) (*exec.Outcome, err
 
 // BenchmarkCall measures whole calls without HTTP: queue, isolate, reads, validation, commit and sync, with 64 callers.
 func BenchmarkCall(b *testing.B) {
-	e := openBench(b)
+	b.Run("inprocess", func(b *testing.B) { benchmarkCall(b, openBench(b, Options{})) })
+	b.Run("process", func(b *testing.B) { benchmarkCall(b, openBench(b, Options{ProcessIsolates: true})) })
+}
+
+func benchmarkCall(b *testing.B, e *Engine) {
 	var n atomic.Uint64
 	number := func() float64 { return float64(n.Add(1) * 7919 % benchAccounts) }
 	for _, c := range []struct {

@@ -37,8 +37,12 @@ export const claim = mutation({
 // TestContention: 64 callers increment one counter 200 times each. None sees a conflict, no increment is lost, and each
 // answer is given once.
 func TestContention(t *testing.T) {
+	t.Run("inprocess", func(t *testing.T) { testContention(t, openApp(t, Options{}, counterApp)) })
+	t.Run("process", func(t *testing.T) { testContention(t, openApp(t, Options{ProcessIsolates: true}, counterApp)) })
+}
+
+func testContention(t *testing.T, e *Engine) {
 	const callers, each = 64, 200
-	e := openApp(t, Options{}, counterApp)
 	created, err := e.Runner.Mutation(context.Background(), callOf(t, "counters:create", "{}"))
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"runlog/internal/clock"
 	"runlog/internal/deploy"
 	"runlog/isolates"
+	"runlog/isolates/process"
 	"runlog/log"
 )
 
@@ -29,6 +30,9 @@ type Options struct {
 	// IsolatesMax is how many queries and mutations run user code at once. Default: twice the cores, since one that waits for
 	// the writer needs no core.
 	IsolatesMax int
+	// ProcessIsolates runs user code in child processes, which a limit or a crash ends alone. The program's main must begin
+	// with process.IsChild then.
+	ProcessIsolates bool
 	// FreshIsolates gives each run a runtime of its own even where its modules are proven stateless.
 	FreshIsolates bool
 	// Clock defaults to the system's; Seed to the operating system's randomness.
@@ -116,8 +120,8 @@ func (e *Engine) openStorage(o *Options) (err error) {
 }
 
 func (e *Engine) openRuntime(o *Options) (err error) {
-	e.Isolates = e.pool(isolates.Options{Size: o.IsolatesMax, Fresh: o.FreshIsolates, Clock: o.Clock})
-	e.Actions = e.pool(isolates.Options{Size: o.Limits.Action.Concurrent, Prepared: 1, Warm: o.IsolatesMax, Fresh: o.FreshIsolates, Clock: o.Clock})
+	e.Isolates = e.pool(o, isolates.Options{Size: o.IsolatesMax})
+	e.Actions = e.pool(o, isolates.Options{Size: o.Limits.Action.Concurrent, Prepared: 1, Warm: o.IsolatesMax})
 	e.Runner, err = exec.New(exec.Options{
 		Log: e.Log, Committer: e.Committer, Indexes: e.Indexes, Isolates: e.Isolates, Actions: e.Actions,
 		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls,
@@ -133,8 +137,14 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 	return nil
 }
 
-func (e *Engine) pool(o isolates.Options) isolates.Runner {
-	pool := isolates.New(o)
+func (e *Engine) pool(o *Options, p isolates.Options) isolates.Runner {
+	p.Fresh, p.Clock = o.FreshIsolates, o.Clock
+	var pool isolates.Runner
+	if o.ProcessIsolates {
+		pool = process.New(process.Options{Size: p.Size, Prepared: p.Prepared, Fresh: p.Fresh, Clock: p.Clock, Logger: o.Logger})
+	} else {
+		pool = isolates.New(p)
+	}
 	e.closers = append(e.closers, pool.Close)
 	return pool
 }

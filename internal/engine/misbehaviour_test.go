@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"testing"
 	"time"
@@ -46,11 +47,26 @@ export const missing = action({ args: {}, handler: (ctx) => ctx.runQuery("bad:no
 export const forever = mutation({ args: {}, handler: (ctx): any => ctx.runMutation("bad:forever" as any, {}) });
 `
 
+// chain is what is behind an error.
+func chain(err error) (text string) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		text += fmt.Sprintf("%T %v; ", err, err)
+	}
+	return text
+}
+
 // TestMisbehaviour: each way in which a function can be wrong gives its own text, and disturbs nobody.
 func TestMisbehaviour(t *testing.T) {
 	limits := exec.DefaultLimits()
 	limits.Query.Timeout, limits.Mutation.Timeout = 300*time.Millisecond, 300*time.Millisecond
-	e := openApp(t, Options{Limits: limits}, misbehavingApp)
+	for _, process := range []bool{false, true} {
+		t.Run(fmt.Sprintf("process=%v", process), func(t *testing.T) {
+			testMisbehaviour(t, openApp(t, Options{Limits: limits, ProcessIsolates: process}, misbehavingApp))
+		})
+	}
+}
+
+func testMisbehaviour(t *testing.T, e *Engine) {
 	for _, test := range []struct {
 		fn, args, want string
 	}{
@@ -99,7 +115,7 @@ func TestMisbehaviour(t *testing.T) {
 			_, err := run(context.Background(), callOf(t, fn, test.args))
 			var refused *exec.FunctionError
 			if !errors.As(err, &refused) || !regexp.MustCompile(test.want).MatchString(refused.Message) {
-				t.Fatalf("got %v, want a function error that matches\n%s", err, test.want)
+				t.Fatalf("got %v (%s), want a function error that matches\n%s", err, chain(err), test.want)
 			}
 			outcome, err := e.Runner.Query(context.Background(), callOf(t, "bad:fine", "{}"))
 			if err != nil || outcome.Value.Str() != "fine" {

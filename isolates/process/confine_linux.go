@@ -3,7 +3,7 @@ package process
 import (
 	"os"
 	"runtime/debug"
-	"runtime/metrics"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -25,7 +25,7 @@ var systemCalls = []string{
 	"mmap", "munmap", "mprotect", "madvise", "mincore", "prlimit64",
 	"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday", "sched_yield", "sched_getaffinity", "restart_syscall",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "tgkill", "getpid", "gettid",
-	"clone", "exit", "exit_group",
+	"clone", "clone3", "rseq", "set_robust_list", "exit", "exit_group",
 	"epoll_create1", "epoll_ctl", "epoll_pwait", "eventfd2", "getrandom",
 }
 
@@ -39,6 +39,7 @@ func confine() string {
 		}
 	}
 	os.Clearenv()
+	try("descriptors", closeInherited())
 	debug.SetMaxStack(stackMax)
 	debug.SetGCPercent(collectAt)
 	try("chdir", os.Chdir("/"))
@@ -60,17 +61,39 @@ func confine() string {
 	return strings.Join(refused, "; ")
 }
 
+// closeInherited closes what the parent was started with and passes on unknowingly. The runtime's own are kept.
+func closeInherited() error {
+	const dir = "/proc/self/fd"
+	open, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range open {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil || fd <= socketFD {
+			continue
+		}
+		// The link of the descriptor that read the folder is gone by now.
+		if what, err := os.Readlink(dir + "/" + entry.Name()); err == nil && !strings.HasPrefix(what, "anon_inode:[event") {
+			unix.Close(fd)
+		}
+	}
+	return nil
+}
+
+// arena is the step in which the runtime maps its heap: a limit below the next multiple would forbid memory that is
+// mapped and not used.
+const arena = 128 << 20
+
 // limitMemory makes the runtime collect in time for a script's heap to stay within limit, and bounds the process's
 // memory for what the runtime cannot refuse: one huge allocation.
 func limitMemory(limit uint64) {
 	debug.SetMemoryLimit(int64(min(limit, 1<<62)) + memoryBase)
-	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
-	metrics.Read(sample)
 	var now unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_DATA, &now) != nil {
 		return
 	}
-	now.Cur = min(sample[0].Value.Uint64()+dataMax(limit), now.Max)
+	now.Cur = min(arena+dataMax(limit), now.Max)
 	// Refused only if the parent's own limit is lower, which bounds the child as well.
 	_ = unix.Setrlimit(unix.RLIMIT_DATA, &now)
 }
