@@ -71,14 +71,16 @@ func limitTable() []limitFlag {
 // kindOfLimits is a kind of function as flags name it, and its part of the limits.
 type kindOfLimits struct {
 	name string
-	of   func(*exec.Limits) *exec.KindLimits
+	// one is the name with its article.
+	one string
+	of  func(*exec.Limits) *exec.KindLimits
 }
 
 func limitKinds() []kindOfLimits {
 	return []kindOfLimits{
-		{"query", func(l *exec.Limits) *exec.KindLimits { return &l.Query }},
-		{"mutation", func(l *exec.Limits) *exec.KindLimits { return &l.Mutation }},
-		{"action", func(l *exec.Limits) *exec.KindLimits { return &l.Action }},
+		{"query", "a query", func(l *exec.Limits) *exec.KindLimits { return &l.Query }},
+		{"mutation", "a mutation", func(l *exec.Limits) *exec.KindLimits { return &l.Mutation }},
+		{"action", "an action", func(l *exec.Limits) *exec.KindLimits { return &l.Action }},
 	}
 }
 
@@ -88,7 +90,7 @@ func (l *limitFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&l.set, "limits", "default", "limits of functions to begin with: default, or convex for those of the hosted service")
 	for _, kind := range limitKinds() {
 		for _, f := range limitTable() {
-			f.bind(flags, kind.of(&l.limits), kind.name+"-"+f.name, fmt.Sprintf(f.usage, kind.name))
+			f.bind(flags, kind.of(&l.limits), kind.name+"-"+f.name, fmt.Sprintf(f.usage, kind.one))
 		}
 	}
 }
