@@ -40,6 +40,7 @@ export const asyncIteration = query({
 export const classes = query({
   args: {},
   handler: async () => {
+    const made: string[] = [];
     class A {
       static #made = 0;
       static made() {
@@ -66,8 +67,9 @@ export const classes = query({
     }
     class B extends A {
       override field = this.has(this) ? "own" : "none";
-      get name() {
-        return new.target === undefined ? "plain" : "new";
+      constructor() {
+        super();
+        made.push(new.target.name);
       }
       *[Symbol.iterator]() {
         yield* [this.field, this.both];
@@ -78,7 +80,7 @@ export const classes = query({
     }
     const b = new B();
     b.both = 4;
-    return [b.field, b.both, [...b], A.made(), B.made(), b.has({}), b.has(new A()), b instanceof A, B.name];
+    return [b.field, b.both, [...b], A.made(), B.made(), b.has({}), b.has(new A()), b instanceof A, B.name, made];
   },
 });
 

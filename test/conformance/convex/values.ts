@@ -12,7 +12,7 @@ export const describe = query({
     if (value === null) return "null";
     if (Array.isArray(value)) return `array of ${value.length}`;
     if (value instanceof ArrayBuffer) return `bytes ${[...new Uint8Array(value)].join(" ")}`;
-    if (typeof value === "object") return `object ${Object.keys(value).join(" ")}`;
+    if (typeof value === "object") return `object ${Object.keys(value).sort().join(" ")}`;
     if (Object.is(value, -0)) return "number -0";
     return `${typeof value} ${String(value)}`;
   },
