@@ -27,40 +27,40 @@ type limitFlag struct {
 
 func limitTable() []limitFlag {
 	return []limitFlag{
-		{"timeout", "longest execution of a %s",
+		{"timeout", "longest execution of %s",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) { f.DurationVar(&k.Timeout, n, k.Timeout, u) },
 			func(to, from *exec.KindLimits) { to.Timeout = from.Timeout }},
-		{"heap", "most memory a %s may hold",
+		{"heap", "most memory %s may hold",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) { f.Var((*size64)(&k.Heap), n, u) },
 			func(to, from *exec.KindLimits) { to.Heap = from.Heap }},
-		{"stack-depth", "deepest chain of calls in a %s",
+		{"stack-depth", "deepest chain of calls in %s",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) { f.IntVar(&k.StackDepth, n, k.StackDepth, u) },
 			func(to, from *exec.KindLimits) { to.StackDepth = from.StackDepth }},
-		{"documents-read", "most documents a %s reads",
+		{"documents-read", "most documents %s reads",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) {
 				f.IntVar(&k.DocumentsRead, n, k.DocumentsRead, u)
 			},
 			func(to, from *exec.KindLimits) { to.DocumentsRead = from.DocumentsRead }},
-		{"bytes-read", "most bytes a %s reads",
+		{"bytes-read", "most bytes %s reads",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) { f.Var((*size)(&k.BytesRead), n, u) },
 			func(to, from *exec.KindLimits) { to.BytesRead = from.BytesRead }},
-		{"read-intervals", "most ranges a %s reads",
+		{"read-intervals", "most ranges %s reads",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) {
 				f.IntVar(&k.ReadIntervals, n, k.ReadIntervals, u)
 			},
 			func(to, from *exec.KindLimits) { to.ReadIntervals = from.ReadIntervals }},
-		{"documents-written", "most documents a %s writes",
+		{"documents-written", "most documents %s writes",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) {
 				f.IntVar(&k.DocumentsWritten, n, k.DocumentsWritten, u)
 			},
 			func(to, from *exec.KindLimits) { to.DocumentsWritten = from.DocumentsWritten }},
-		{"bytes-written", "most bytes a %s writes",
+		{"bytes-written", "most bytes %s writes",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) { f.Var((*size)(&k.BytesWritten), n, u) },
 			func(to, from *exec.KindLimits) { to.BytesWritten = from.BytesWritten }},
-		{"concurrency", "how many runs of a %s go on at once",
+		{"concurrency", "how many runs of %s go on at once",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) { f.IntVar(&k.Concurrent, n, k.Concurrent, u) },
 			func(to, from *exec.KindLimits) { to.Concurrent = from.Concurrent }},
-		{"queue-wait", "how long a %s waits for its place before it is refused",
+		{"queue-wait", "how long %s waits for its place before it is refused",
 			func(f *pflag.FlagSet, k *exec.KindLimits, n, u string) {
 				f.DurationVar(&k.QueueWait, n, k.QueueWait, u)
 			},
