@@ -76,14 +76,14 @@ func (h *transactionHost) runNested(ctx context.Context, target *target, t *tran
 		}
 	}
 	return isolates.Answer{
-		Value: result.Value, Logs: result.Logs, Err: nestedError(result.Err),
+		Value: result.Value, Logs: result.Logs, Err: nestedError(result.Err, t.limits.Timeout),
 		ObservedTime: result.ObservedTime, ObservedRandom: result.ObservedRandom,
 	}
 }
 
 // nestedError is what the caller sees of a failed nested run. A thrown error can be caught; a limit or a failure of
-// ours ends the caller too.
-func nestedError(err error) *isolates.HostError {
+// ours ends the caller too. The nested run had what was left of the caller's time: limit is the whole of it.
+func nestedError(err error, limit time.Duration) *isolates.HostError {
 	if err == nil {
 		return nil
 	}
@@ -94,6 +94,10 @@ func nestedError(err error) *isolates.HostError {
 	var host *isolates.HostError
 	if errors.As(err, &host) {
 		return host
+	}
+	var timeout *isolates.TimeoutError
+	if errors.As(err, &timeout) {
+		err = &isolates.TimeoutError{Elapsed: timeout.Elapsed + limit - timeout.Limit, Limit: limit}
 	}
 	return &isolates.HostError{Message: err.Error(), System: true, Cause: err}
 }

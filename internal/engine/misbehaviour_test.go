@@ -23,6 +23,7 @@ export const throwsString = query({ args: {}, handler: () => { throw "just text"
 export const throwsNothing = query({ args: {}, handler: () => { throw undefined; } });
 export const neverResolves = query({ args: {}, handler: () => new Promise(() => {}) });
 export const loops = query({ args: {}, handler: () => { for (;;) {} } });
+export const loopsInside = query({ args: {}, handler: (ctx): any => ctx.runQuery("bad:loops" as any, {}) });
 export const loopsStubbornly = query({ args: {}, handler: () => { for (;;) { try { for (;;) {} } catch {} finally { for (;;) {} } } } });
 export const recurses = query({ args: {}, handler: () => { const f = (): number => 1 + f(); return f(); } });
 export const returnsFunction = query({ args: {}, handler: () => (() => 1) as any });
@@ -81,6 +82,7 @@ func testMisbehaviour(t *testing.T, e *Engine) {
 		{"bad:throwsNothing", "{}", `^Uncaught undefined\n`},
 		{"bad:neverResolves", "{}", `^Returned promise will never resolve\n$`},
 		{"bad:loops", "{}", `^Function execution timed out \(maximum duration: 300ms\)\n$`},
+		{"bad:loopsInside", "{}", `^Function execution timed out \(maximum duration: 300ms\)\n$`},
 		{"bad:loopsStubbornly", "{}", `^Function execution timed out \(maximum duration: 300ms\)\n$`},
 		{"bad:recurses", "{}", `^Uncaught RangeError: Maximum call stack size exceeded\n`},
 		{"bad:returnsFunction", "{}", `is not a supported Convex type`},
