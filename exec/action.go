@@ -3,14 +3,10 @@ package exec
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"runlog/isolates"
 	"runlog/schema"
 )
-
-// actionOperations is how many operations of one action are under way at once.
-const actionOperations = 8
 
 // An actionHost serves an action: it has no transaction, each query or mutation it runs is a call of its own.
 type actionHost struct {
@@ -19,23 +15,12 @@ type actionHost struct {
 	function *schema.Function
 }
 
-// Do runs ops side by side: an action's operations do not depend on one another unless it awaits between them.
+// Do executes ops in order. An action has several goroutines call it at once.
 func (h *actionHost) Do(ctx context.Context, ops []isolates.Op) []isolates.Answer {
 	answers := make([]isolates.Answer, len(ops))
-	if len(ops) == 1 {
-		answers[0] = h.do(ctx, &ops[0])
-		return answers
-	}
-	places := make(chan struct{}, actionOperations)
-	var running sync.WaitGroup
 	for i := range ops {
-		places <- struct{}{}
-		running.Go(func() {
-			defer func() { <-places }()
-			answers[i] = h.do(ctx, &ops[i])
-		})
+		answers[i] = h.do(ctx, &ops[i])
 	}
-	running.Wait()
 	return answers
 }
 

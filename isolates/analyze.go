@@ -70,7 +70,7 @@ func (a *analyzer) module(ctx context.Context, path string) error {
 		ctx: ctx, inv: &Invocation{Program: a.req.Program, Now: a.req.Now, Kind: KindQuery, Host: noHost{}, Limits: limits},
 		random: rng.NewStream(a.req.Seed),
 	}
-	g := a.is.watch(ctx, limits)
+	g := a.is.watch(ctx, limits, nil)
 	a.is.run = a.run
 	err := a.guarded(path)
 	a.is.run = nil

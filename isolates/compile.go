@@ -1,6 +1,7 @@
 package isolates
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type code struct {
 	program *goja.Program
 	mapping func() *sourcemap.Consumer
 	path    string
+	// imports says that the module may import others while it runs.
+	imports bool
 }
 
 // codeCache keeps compiled modules by their hash. It is safe for concurrent use; a module is compiled once even if
@@ -91,7 +94,7 @@ func (c *codeCache) entry(key codeKey) *codeEntry {
 }
 
 func compile(m *Module) (*code, error) {
-	c := &code{path: m.Path}
+	c := &code{path: m.Path, imports: strings.Contains(m.Source, "require.dynamic(")}
 	c.mapping = sync.OnceValue(func() *sourcemap.Consumer {
 		if len(m.SourceMap) == 0 {
 			return nil

@@ -18,7 +18,6 @@ const (
 // logBuffer keeps the console lines of a run within their limits.
 type logBuffer struct {
 	lines []LogLine
-	now   int64
 }
 
 func (b *logBuffer) add(line LogLine) {

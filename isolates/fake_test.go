@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func (wallClock) Now() time.Time { return time.Now() }
 
 // memory is a host over a map, with the simplest meaning of each operation.
 type memory struct {
+	// mu makes the operations of an action take turns.
+	mu      sync.Mutex
 	docs    map[string]value.Value
 	tables  map[string][]string
 	env     map[string]string
@@ -59,6 +62,10 @@ func (m *memory) add(table string, fields ...value.Field) string {
 }
 
 func (m *memory) Do(ctx context.Context, ops []Op) []Answer {
+	if ops[0].Kind != OpCall {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+	}
 	out := make([]Answer, len(ops))
 	if m.tracing && len(ops) > 1 {
 		m.trace = append(m.trace, fmt.Sprintf("batch of %d", len(ops)))

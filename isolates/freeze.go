@@ -24,7 +24,7 @@ import (
 func (p *Pool) warmUp(key warmKey) {
 	is := p.fresh()
 	is.program = key.program
-	g := is.watch(context.Background(), Limits{}.withDefaults())
+	g := is.watch(context.Background(), Limits{}.withDefaults(), nil)
 	ok := is.warmUp(key.module)
 	if g.stop() != nil || !ok {
 		key.program.forbidWarm(key.module)

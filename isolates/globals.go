@@ -88,9 +88,7 @@ func globalsShape() *shape {
 		constant("process", (*isolate).process),
 		method("structuredClone", 1, (*isolate).structuredClone),
 		method("atob", 1, (*isolate).atob), method("btoa", 1, (*isolate).btoa),
-		unsupported("setTimeout", "setTimeout"), unsupported("setInterval", "setInterval"),
-		method("clearTimeout", 1, func(*isolate, goja.FunctionCall) goja.Value { return goja.Undefined() }),
-		method("clearInterval", 1, func(*isolate, goja.FunctionCall) goja.Value { return goja.Undefined() }),
+		setTimer("setTimeout", false), setTimer("setInterval", true), clearTimer("clearTimeout"), clearTimer("clearInterval"),
 		method("fetch", 1, func(is *isolate, call goja.FunctionCall) goja.Value {
 			if is.loading > 0 || is.run == nil {
 				is.throw("fetch() unsupported at import time")
@@ -133,17 +131,11 @@ func unsupportedText(thing string) string {
 	return "Can't use " + thing + " in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details."
 }
 
-// unsupported is a function whose use ends the run as an unhandled rejection would: catching does not help.
-func unsupported(name, thing string) slot {
-	return method(name, 1, func(is *isolate, call goja.FunctionCall) goja.Value {
-		if is.loading > 0 || is.run == nil {
-			is.throw(thing + " unsupported at import time")
-		}
-		if is.run.doom == nil {
-			is.run.doom = is.newError("Error", unsupportedText(thing))
-		}
-		return is.vm.ToValue(0)
-	})
+// doom ends the run as an unhandled rejection would: catching does not help.
+func (is *isolate) doom(message string) {
+	if is.run.doom == nil {
+		is.run.doom = is.newError("Error", message)
+	}
 }
 
 // now is the clock of the script, in milliseconds since the epoch. It stands still in queries and mutations.

@@ -43,13 +43,22 @@ type guard struct {
 		timer *time.Timer
 		// done is set when the run is over: an interrupt would hit the next one.
 		done bool
-		err  error
+		// resting says that the script waits, so that only the time limit needs watching; parked that the timer is
+		// set for that.
+		resting, parked bool
+		err             error
 	}
+	// loop is what the run waits in; nil if it never waits for more than the host.
+	loop *loop
 }
 
 // watch begins to guard a run. stop must be called when it is over; it returns why the run was interrupted, if it was.
-func (is *isolate) watch(ctx context.Context, limits Limits) *guard {
-	g := &guard{is: is, clock: is.pool.options.Clock, limits: limits}
+// An interrupt ends what l, which may be nil, waits for.
+func (is *isolate) watch(ctx context.Context, limits Limits, l *loop) *guard {
+	g := &guard{is: is, clock: is.pool.options.Clock, limits: limits, loop: l}
+	if l != nil {
+		l.guard = g
+	}
 	g.began = g.clock.Now()
 	g.base = is.pool.heap.last()
 	g.mu.Lock()
@@ -74,8 +83,31 @@ func (g *guard) look() {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.mu.done {
+	switch {
+	case g.mu.done:
+	case g.mu.resting:
+		g.mu.parked = true
+		g.mu.timer.Reset(g.limits.Timeout - elapsed)
+	default:
 		g.mu.timer.Reset(min(heapInterval, g.limits.Timeout-elapsed))
+	}
+}
+
+// rest says that the script waits: an action that waits costs nothing.
+func (g *guard) rest() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.resting = true
+}
+
+// wake says that the script runs again.
+func (g *guard) wake() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.resting = false
+	if g.mu.parked && !g.mu.done {
+		g.mu.parked = false
+		g.mu.timer.Reset(heapInterval)
 	}
 }
 
@@ -87,6 +119,9 @@ func (g *guard) interrupt(err error) {
 	}
 	g.mu.err = err
 	g.is.vm.Interrupt(err)
+	if g.loop != nil {
+		g.loop.cancel(err)
+	}
 }
 
 func (g *guard) stop() error {

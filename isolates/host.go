@@ -13,7 +13,9 @@ import (
 // if each is a read that depends on no other (OpGet, OpStreamNext); an OpStreamOpen may precede the OpStreamNext of
 // the same stream. An Answer with Err.System set ends the run at once: the script cannot catch it.
 //
-// Do is called from the goroutine that called Run; it may itself call Run for a nested function, with
+// For a query or mutation Do is called from the goroutine that called Run. For an action or HTTP action it is called
+// with one op at a time, from up to eight goroutines at once and from that of Run; the context of those calls ends with
+// the run, and Run returns when they have returned. Do may itself call Run for a nested function, with
 // Invocation.Nested set.
 type Host interface {
 	Do(ctx context.Context, ops []Op) []Answer
@@ -73,6 +75,30 @@ const (
 	// Name is its name on the wire ("1.0/storageGetUrl"), JSON its arguments as JSON text. Answer.JSON is the
 	// result as JSON text; empty means null.
 	OpSyscall
+
+	// The operations from here on are asked by actions and HTTP actions only. Bodies are streams of bytes, which the host
+	// numbers from 1 within the run; they have nothing to do with the streams of queries.
+
+	// OpFetch makes an HTTP request. HTTP is its head; the body is Bytes, or the outgoing body Stream, which is written
+	// meanwhile, or there is none. Answer.HTTP is the head of the response, Answer.Stream its body; 0 if it has none.
+	OpFetch
+	// OpBodyOpen begins an outgoing body. Answer.Stream.
+	OpBodyOpen
+	// OpBodyWrite adds Bytes to the outgoing body Stream; Last ends it. It is answered when the host can take more.
+	OpBodyWrite
+	// OpBodyRead reads what has arrived of the incoming body Stream, Count bytes at most. Answer.Bytes, and Answer.Done
+	// if nothing comes after them. None without Done is not allowed.
+	OpBodyRead
+	// OpBodyClose gives up the body Stream: what arrives of an incoming one is dropped; whoever reads an outgoing one
+	// fails with Name. The answer is ignored.
+	OpBodyClose
+	// OpRespond answers the request of an HTTP action, once. HTTP is the head; the body is as for OpFetch.
+	OpRespond
+	// OpBlobStore stores a file: Name is its content type, Text the SHA-256 digest it must have, in base64, if the script
+	// said so; the body is as for OpFetch. Answer.Text is the storage id.
+	OpBlobStore
+	// OpBlobLoad opens the file ID. Answer.Found, Text (content type), Number (size), and the incoming body Stream.
+	OpBlobLoad
 )
 
 // An Op is one operation a script asks of its Host. It holds no pointer into the script's memory.
@@ -84,7 +110,7 @@ type Op struct {
 	System bool
 	// ReturnDocument says that the script will look at Answer.Value.
 	ReturnDocument bool
-	// Stream names a stream within the run; the script side counts from 1.
+	// Stream names the stream of a query within the run, which the script side counts from 1; or a body.
 	Stream uint32
 	// Count and Consumed are numbers of documents.
 	Count    int
@@ -96,9 +122,14 @@ type Op struct {
 	Name      string
 	Value     value.Encoded
 	JSON      []byte
-	Query     *Query
-	Page      *PageRequest
-	Call      *CallRequest
+	Text      string
+	Bytes     []byte
+	// Last says that Bytes end a body.
+	Last  bool
+	Query *Query
+	Page  *PageRequest
+	Call  *CallRequest
+	HTTP  *HTTPMessage
 	// At is when a scheduled function shall run, in milliseconds since the epoch.
 	At float64
 }
@@ -113,6 +144,10 @@ type Answer struct {
 	Found  bool
 	Done   bool
 	Page   *PageResult
+	Bytes  []byte
+	// Stream is a body.
+	Stream uint32
+	HTTP   *HTTPMessage
 	// Logs are the lines a nested call wrote, also if it failed; they take their place among the caller's.
 	Logs []LogLine
 	// ObservedTime and ObservedRandom say that a nested call looked at the clock or drew randomness.
@@ -269,6 +304,22 @@ type CallRequest struct {
 	Limits value.Encoded
 }
 
+// An HTTPMessage is the head of a request or of a response.
+type HTTPMessage struct {
+	// Method and Redirect ("follow", "error" or "manual") are those of a request.
+	Method, Redirect string
+	// URL is the request's; of a response, that of the last request.
+	URL string
+	// Status, StatusText and Redirected are those of a response.
+	Status     int
+	StatusText string
+	Redirected bool
+	Headers    []HTTPHeader
+}
+
+// An HTTPHeader is one line of a head, its name in lower case.
+type HTTPHeader struct{ Name, Value string }
+
 // An Address names a function in one of three ways; exactly one field is set, unless the script gave none.
 type Address struct {
 	// Name is "dir/file:fn".
@@ -282,7 +333,8 @@ type Address struct {
 // String is the kind's name.
 func (k OpKind) String() string {
 	names := [...]string{"none", "get", "collect", "streamOpen", "streamNext", "streamClose", "page", "count", "normalizeId", "insert", "patch",
-		"replace", "delete", "call", "schedule", "cancel", "identity", "env", "metadata", "syscall"}
+		"replace", "delete", "call", "schedule", "cancel", "identity", "env", "metadata", "syscall", "fetch", "bodyOpen", "bodyWrite", "bodyRead",
+		"bodyClose", "respond", "blobStore", "blobLoad"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -71,6 +71,10 @@ type Invocation struct {
 	Kind Kind
 	// Args is the arguments object, already validated.
 	Args value.Encoded
+	// Request is the head of the request of an HTTP action and Body the incoming body with it, 0 if there is none. The
+	// export is then the router, which knows the handler.
+	Request *HTTPMessage
+	Body    uint32
 	// Seed is the beginning of the run's stream of randomness.
 	Seed [32]byte
 	// Now is the frozen clock, in milliseconds since the epoch.

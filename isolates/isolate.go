@@ -29,6 +29,8 @@ type isolate struct {
 	loading int
 	// importRandom is the stream of the module being evaluated.
 	importRandom *rng.Stream
+	// asyncContext is what AsyncLocalStorage holds for the code that runs: a value of its own making, nil at first.
+	asyncContext goja.Value
 	// env is what process.env holds instead of what a host says; nil outside of an analysis.
 	env map[string]string
 	// files are the parts of our JavaScript that define globals.

@@ -135,7 +135,7 @@ func (is *isolate) load(path string) (goja.Value, error) {
 	is.importRandom = rng.NewStream(mod.Hash)
 	is.loading++
 	restore := is.watchForClass(mod)
-	inst.err = is.evaluate(inst, mod, code.program)
+	inst.err = is.evaluate(inst, mod, code)
 	restore()
 	if inst.err == nil {
 		is.adoptClass(mod, inst)
@@ -151,19 +151,19 @@ func (is *isolate) load(path string) (goja.Value, error) {
 // current is the module's exports as they are now, possibly in the middle of its evaluation.
 func (inst *instance) current() goja.Value { return inst.module.Get("exports") }
 
-func (is *isolate) evaluate(inst *instance, mod *Module, p *goja.Program) error {
-	body, err := is.vm.RunProgram(p)
+func (is *isolate) evaluate(inst *instance, mod *Module, c *code) error {
+	body, err := is.vm.RunProgram(c.program)
 	if err != nil {
 		return err
 	}
 	fn, _ := goja.AssertFunction(body)
-	_, err = fn(goja.Undefined(), inst.exports, is.requireFor(mod), inst.module)
+	_, err = fn(goja.Undefined(), inst.exports, is.requireFor(mod, c.imports), inst.module)
 	return err
 }
 
-// requireFor is the require function of a module.
-func (is *isolate) requireFor(mod *Module) goja.Value {
-	return is.function("require", 1, func(call goja.FunctionCall) goja.Value {
+// requireFor is the require function of a module; imports says whether it has the method dynamic.
+func (is *isolate) requireFor(mod *Module, imports bool) goja.Value {
+	require := func(call goja.FunctionCall) goja.Value {
 		specifier := call.Argument(0).String()
 		path, ok := mod.Deps[specifier]
 		if !ok {
@@ -180,5 +180,40 @@ func (is *isolate) requireFor(mod *Module) goja.Value {
 			is.rethrow(err)
 		}
 		return exports
+	}
+	if !imports {
+		return is.function("require", 1, require)
+	}
+	fn := is.vm.ToValue(require).(*goja.Object)
+	dynamic := is.function("dynamic", 1, func(call goja.FunctionCall) goja.Value {
+		return is.promised(func() goja.Value { return is.importLater(call, require) })
 	})
+	is.must(fn.DefineDataProperty("dynamic", dynamic, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
+	if is.frozen {
+		is.freezeObject(fn)
+	}
+	return fn
+}
+
+// importLater is import(specifier): a promise of the module's exports, for actions only.
+func (is *isolate) importLater(call goja.FunctionCall, require func(goja.FunctionCall) goja.Value) goja.Value {
+	if is.run != nil && is.loading == 0 && !is.run.inv.Kind.waits() {
+		is.throw("Can't dynamically import " + call.Argument(0).String() + " in a query or mutation")
+	}
+	exports := require(call)
+	if obj, ok := exports.(*goja.Object); ok {
+		if mark := obj.Get("__esModule"); mark != nil && mark.ToBoolean() {
+			return is.resolved(exports)
+		}
+	}
+	namespace := is.vm.NewObject()
+	is.define(namespace, "default", exports)
+	if obj, ok := exports.(*goja.Object); ok {
+		for _, name := range obj.Keys() {
+			if name != "default" {
+				is.define(namespace, name, obj.Get(name))
+			}
+		}
+	}
+	return is.resolved(namespace)
 }

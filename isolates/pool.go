@@ -177,9 +177,12 @@ func (p *Pool) runIn(ctx context.Context, is *isolate, inv *Invocation) *Result 
 	limits := inv.Limits.withDefaults()
 	is.program = inv.Program
 	is.vm.SetMaxCallStackSize(limits.StackDepth)
-	g := is.watch(ctx, limits)
-	r := &run{ctx: ctx, inv: inv, started: g.began, random: rng.NewStream(inv.Seed)}
-	r.logs.now = inv.Now
+	r := &run{ctx: ctx, inv: inv, random: rng.NewStream(inv.Seed)}
+	if inv.Kind.waits() {
+		r.loop = newLoop(r)
+	}
+	g := is.watch(ctx, limits, r.loop)
+	r.started = g.began
 	res := is.execute(r)
 	if err := g.stop(); err != nil {
 		is.dirty = true

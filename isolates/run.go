@@ -44,6 +44,8 @@ type run struct {
 	// failure ends the run whatever the script does.
 	failure error
 	timers  map[string]float64
+	// loop is what an action waits for; nil in queries and mutations.
+	loop *loop
 	// visibility is what meta.getFunctionMetadata reports.
 	visibility string
 }
@@ -167,14 +169,17 @@ func (is *isolate) trackRejection(p *goja.Promise, op goja.PromiseRejectionOpera
 
 // execute runs the invocation of r to its end.
 func (is *isolate) execute(r *run) (res *Result) {
-	is.run = r
+	is.run, is.asyncContext = r, nil
 	defer func() { is.run = nil }()
 	res = &Result{}
 	res.Value, res.Err = is.outcome(r)
 	is.closeStreams(r)
 	res.Logs = r.logs.lines
 	res.ObservedTime, res.ObservedRandom = r.observedTime, r.observedRandom
-	if res.Err != nil || len(r.queue) > 0 || len(r.unhandled) > 0 {
+	if r.loop != nil {
+		r.loop.close()
+	}
+	if res.Err != nil || len(r.abandoned()) > 0 || len(r.unhandled) > 0 {
 		is.dirty = true
 	}
 	return res
@@ -197,6 +202,7 @@ func (is *isolate) outcome(r *run) (v value.Encoded, err error) {
 	if err != nil {
 		return nil, is.explain(r, err)
 	}
+	is.warnUnawaited(r)
 	return v, nil
 }
 
@@ -234,17 +240,13 @@ func (is *isolate) settle(r *run, result goja.Value) (goja.Value, error) {
 		return nil, err
 	}
 	r.main, _ = exported[*goja.Promise](result)
-	for {
-		if err := is.checkpoint(r); err != nil {
-			return nil, err
-		}
-		done := r.main == nil || r.main.State() == goja.PromiseStateFulfilled
-		if len(r.queue) == 0 || done && r.inv.Kind == KindAction {
-			break
-		}
-		if err := is.step(r); err != nil {
-			return nil, err
-		}
+	if r.loop != nil {
+		err = is.settleAction(r)
+	} else {
+		err = is.settleTransaction(r)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if r.main == nil {
 		return result, nil
@@ -252,8 +254,22 @@ func (is *isolate) settle(r *run, result goja.Value) (goja.Value, error) {
 	if r.main.State() == goja.PromiseStatePending {
 		return nil, &ScriptError{Message: "Returned promise will never resolve"}
 	}
-	is.warnUnawaited(r)
 	return r.main.Result(), nil
+}
+
+// settleTransaction executes all operations in order, also those that nobody waits for.
+func (is *isolate) settleTransaction(r *run) error {
+	for {
+		if err := is.checkpoint(r); err != nil {
+			return err
+		}
+		if len(r.queue) == 0 {
+			return nil
+		}
+		if err := is.step(r); err != nil {
+			return err
+		}
+	}
 }
 
 // adopt turns a thenable that is no promise into a promise.
@@ -416,14 +432,17 @@ func (is *isolate) finish(result goja.Value) (v value.Encoded, err error) {
 	return v, nil
 }
 
-// warnUnawaited tells about the operations an action left behind; they are not executed.
+// warnUnawaited tells about the operations an action left behind: those not begun are not executed, those under way are
+// given up.
 func (is *isolate) warnUnawaited(r *run) {
-	if len(r.queue) == 0 {
-		return
+	var names []string
+	for _, p := range r.abandoned() {
+		if name := p.op.describe(); name != "" {
+			names = append(names, name)
+		}
 	}
-	names := make([]string, len(r.queue))
-	for i, p := range r.queue {
-		names[i] = p.op.describe()
+	if len(names) == 0 {
+		return
 	}
 	is.log("WARN", fmt.Sprintf("%d unawaited operation%s: [%s]. Async operations should be awaited or they might not run. See https://docs.convex.dev/functions/actions#dangling-promises for more information.",
 		len(names), plural(len(names)), strings.Join(names, ", ")))
@@ -436,7 +455,7 @@ func plural(n int) string {
 	return "s"
 }
 
-// describe names the operation as its developer wrote it.
+// describe names the operation as its developer wrote it; empty for one the developer did not ask for in so many words.
 func (op *Op) describe() string {
 	switch op.Kind {
 	case OpCall:
@@ -447,6 +466,14 @@ func (op *Op) describe() string {
 		return "scheduler.cancel"
 	case OpIdentity:
 		return "getUserIdentity"
+	case OpFetch:
+		return "fetch"
+	case OpBodyOpen, OpBodyRead, OpBodyWrite, OpBodyClose:
+		return ""
+	case OpBlobStore:
+		return "storage.store"
+	case OpBlobLoad:
+		return "storage.get"
 	}
 	return strings.TrimPrefix(op.Name, "1.0/")
 }

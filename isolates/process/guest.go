@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 
 	"runlog/isolates"
 )
@@ -161,6 +162,7 @@ func (g *guest) news(res *isolates.Result) *tally {
 // A host serves one run: from what was sent ahead, by assuming, and else by asking the parent.
 type host struct {
 	guest *guest
+	turn  sync.Mutex
 	// ahead are the operations that are expected next, and used how many came true.
 	ahead []foresight
 	used  int
@@ -180,8 +182,10 @@ const (
 	pendingMax   = 256
 )
 
-// Do executes ops in order.
+// Do executes ops in order. The operations of an action take turns.
 func (h *host) Do(_ context.Context, ops []isolates.Op) []isolates.Answer {
+	h.turn.Lock()
+	defer h.turn.Unlock()
 	answers := make([]isolates.Answer, len(ops))
 	for i := range ops {
 		if h.aborted || h.failed != nil || !h.settle(&ops[i], &answers[i]) {
