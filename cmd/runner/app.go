@@ -151,7 +151,8 @@ func (a *app) openEngine(m mode) (err error) {
 	}
 	a.engine, err = engine.Open(engine.Options{
 		Dir: a.flags.data, Limits: limits, IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
-		Calls: calls, CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
+		Log: log.Options{EventListener: a.telemetry.LogEvents(a.fail)}, Calls: calls, Commits: a.telemetry.CommitEvents(),
+		CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
 		Logger: a.logger, OnFatal: a.fail,
 	})
 	return err

@@ -121,7 +121,11 @@ test("routes about the server", async () => {
   assert.equal(ready.json.ready, true);
   const metrics = await ask("/metrics");
   assert.equal(metrics.status, 200);
-  assert.match(metrics.text, /^runlog_function_duration_seconds_count\{/m);
+  for (const name of ["function_duration_seconds_count", "function_executions_total", "function_errors_total", "function_queue_duration_seconds_count",
+    "compile_cache_hit_ratio", "isolates_utilization_ratio", "commit_batch_size_count", "commit_batch_duration_seconds_count",
+    "commit_sync_duration_seconds_count", "commit_refused_total", "log_entries_total"]) {
+    assert.match(metrics.text, new RegExp(`^runlog_${name}[ {]`, "m"));
+  }
   const body = new Uint8Array(100_000).map((_, i) => i);
   const echoed = await fetch(`${url}/echo`, { method: "POST", body });
   assert.deepEqual(new Uint8Array(await echoed.arrayBuffer()), body);
