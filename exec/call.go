@@ -23,6 +23,8 @@ type Call struct {
 	Admin bool
 	// At is the timestamp a query reads at; 0 means the latest visible one. Only queries may set it.
 	At log.Timestamp
+	// Journal is the end cursor that a paginated query has to keep to, as an Outcome of the same query gave it; empty for none.
+	Journal string
 
 	// parent is the action that made the call; empty for a client's.
 	parent string
@@ -46,6 +48,8 @@ type Outcome struct {
 	Logs []string
 	// Timestamp is the snapshot a query read, or the commit timestamp of a mutation.
 	Timestamp log.Timestamp
+	// Journal is the end cursor of the page that a query read; empty if it read none.
+	Journal string
 
 	// durable waits until what the call did is on disk; nil if it did nothing.
 	durable func(context.Context) error

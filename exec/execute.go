@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"runlog/index"
 	"runlog/isolates"
 	"runlog/schema"
 )
@@ -98,23 +97,6 @@ func (r *Runner) QueryBatch(ctx context.Context, calls []Call) ([]BatchResult, e
 		results[i] = BatchResult{Outcome: outcome, Err: err}
 	}
 	return results, nil
-}
-
-func (r *Runner) query(ctx context.Context, call *Call, snapshot *index.Snapshot, trace *trace) (*Outcome, error) {
-	target, err := r.resolve(snapshot, call, schema.Query, false)
-	if err != nil {
-		return nil, err
-	}
-	args, err := checkArgs(target.function, call.Args, snapshot.Catalog())
-	if err != nil {
-		return nil, err
-	}
-	run := &run{r: r, target: target, call: call, args: args, trace: trace}
-	_, result, err := run.whole(ctx, snapshot, r.options.Seed(), r.now())
-	if err != nil {
-		return nil, err
-	}
-	return &Outcome{Value: result.Value, Logs: logLines(result.Logs), Timestamp: snapshot.Timestamp()}, nil
 }
 
 // Any runs a function as the kind it is: for admins, who name functions without saying what they are.

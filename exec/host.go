@@ -182,6 +182,15 @@ func (h *transactionHost) closeStream(op *isolates.Op) *isolates.HostError {
 	return s.cursor.close(s.cursor.last)
 }
 
+// closeStreams is for a run that was cut off while it read streams: what it was sent counts as read.
+func (h *transactionHost) closeStreams() {
+	for _, s := range h.streams {
+		// Too many intervals is no news for a run that has ended.
+		_ = s.cursor.close(s.cursor.last)
+	}
+	h.streams = nil
+}
+
 // identity is what ctx.auth.getUserIdentity() returns.
 func (h *transactionHost) identity() value.Encoded {
 	h.t.observedIdentity = true

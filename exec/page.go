@@ -35,7 +35,7 @@ func (t *transaction) page(req *isolates.PageRequest) (*isolates.PageResult, *is
 	}
 	fingerprint := p.fingerprint(&req.Query)
 	whole := p.interval
-	end, err := p.narrow(req, fingerprint)
+	end, err := p.narrow(req, t.endCursor, fingerprint)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,9 @@ func (t *transaction) page(req *isolates.PageRequest) (*isolates.PageResult, *is
 		return nil, err
 	}
 	p.interval = whole
-	return r.result(fingerprint), nil
+	result := r.result(fingerprint)
+	t.pageEnd = result.ContinueCursor
+	return result, nil
 }
 
 func (t *transaction) checkPage(req *isolates.PageRequest) *isolates.HostError {
@@ -75,7 +77,10 @@ func (t *transaction) checkPage(req *isolates.PageRequest) *isolates.HostError {
 
 // narrow cuts the plan's interval to what lies between the cursors. The end position is nil if the page may go on to
 // the end of the query.
-func (p *plan) narrow(req *isolates.PageRequest, fingerprint [8]byte) (*position, *isolates.HostError) {
+//
+// A journal's end cursor stands in for one the query does not give. One of another query is of no use: the function reads
+// something else than when the journal was made.
+func (p *plan) narrow(req *isolates.PageRequest, journal string, fingerprint [8]byte) (end *position, err *isolates.HostError) {
 	if req.Cursor != nil {
 		from, err := parseCursor(*req.Cursor, fingerprint)
 		if err != nil {
@@ -83,12 +88,17 @@ func (p *plan) narrow(req *isolates.PageRequest, fingerprint [8]byte) (*position
 		}
 		p.interval = from.rest(p.interval, p.reverse)
 	}
-	if req.EndCursor == nil {
+	switch {
+	case req.EndCursor != nil:
+		if end, err = parseCursor(*req.EndCursor, fingerprint); err != nil {
+			return nil, err
+		}
+	case journal != "":
+		if end, err = parseCursor(journal, fingerprint); err != nil {
+			return nil, nil
+		}
+	default:
 		return nil, nil
-	}
-	end, err := parseCursor(*req.EndCursor, fingerprint)
-	if err != nil {
-		return nil, err
 	}
 	p.interval = end.upTo(p.interval, p.reverse)
 	return end, nil

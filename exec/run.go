@@ -33,6 +33,7 @@ func (n *run) whole(ctx context.Context, snapshot *index.Snapshot, seed [32]byte
 	limits, strict := n.r.limits(n.target.function.Kind), false
 	for lost := 0; ; {
 		t := newTransaction(snapshot, limits, seed, now)
+		t.endCursor = n.call.Journal
 		result, err := n.once(ctx, t, strict)
 		switch {
 		case errors.Is(err, isolates.ErrAssumption) && !strict:
@@ -60,6 +61,7 @@ func (n *run) once(ctx context.Context, t *transaction, strict bool) (*isolates.
 		Kind: kindOf(n.target.function.Kind), Args: n.args, Seed: t.seed, Now: t.milliseconds(),
 		Limits: t.limits.isolate(), Host: host, RequestID: n.call.RequestID, Nested: n.inTurn, Strict: strict,
 	})
+	host.closeStreams()
 	n.r.attempted(ctx, n.trace, t, result, begin)
 	if err == nil {
 		err = result.Err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"runlog/cache"
 	"runlog/commit"
 	"runlog/index"
 	"runlog/internal/clock"
@@ -29,6 +30,8 @@ type Options struct {
 	// Isolates run queries and mutations; Actions run actions, apart, because an action waits for queries and
 	// mutations and must not hold a place they need. Required.
 	Isolates, Actions isolates.Runner
+	// Cache keeps the results of queries; nil runs each.
+	Cache *cache.Cache
 	// Limits default to DefaultLimits.
 	Limits Limits
 	// Clock defaults to the system's. It is read once for each attempt, and frozen for it.

@@ -37,6 +37,8 @@ type transaction struct {
 	journal []undo
 	// paginated says that the one paginated query a function may run was run.
 	paginated bool
+	// endCursor is where its page has to end if the query does not say so itself, and pageEnd where it ended.
+	endCursor, pageEnd string
 	// observedIdentity says that the run asked who calls; its result is that caller's own.
 	observedIdentity bool
 	ids              *rng.Stream

@@ -122,6 +122,38 @@ func (r *ReadSet) hiOf(s span) string {
 // view returns the bytes as a string without copying them. REQUIRES: they do not change while the string is in use.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// Clone merges r and returns a copy that holds nothing but what it needs, for keeping.
+func (r *ReadSet) Clone() *ReadSet {
+	r.Merge()
+	c := &ReadSet{merged: true}
+	size := 0
+	for _, s := range r.spans {
+		size += int(s.loLen + s.hiLen)
+	}
+	c.spans, c.arena = make([]span, 0, len(r.spans)), make([]byte, 0, size)
+	for _, s := range r.spans {
+		c.spans = append(c.spans, c.adopt(s, r))
+	}
+	return c
+}
+
+// adopt copies the bytes of a span of other and returns the span over the copy.
+func (r *ReadSet) adopt(s span, other *ReadSet) span {
+	lo, hi := other.loOf(s), other.hiOf(s)
+	s.lo = uint32(len(r.arena))
+	r.arena = append(r.arena, lo...)
+	if s.hi != infinite {
+		s.hi = uint32(len(r.arena))
+		r.arena = append(r.arena, hi...)
+	}
+	return s
+}
+
+// Size returns about how many bytes of memory r takes.
+func (r *ReadSet) Size() int {
+	return int(unsafe.Sizeof(*r)) + cap(r.spans)*int(unsafe.Sizeof(span{})) + cap(r.arena)
+}
+
 // Len returns the number of intervals added; overlapping ones count more than once. It is never below Intervals.
 func (r *ReadSet) Len() int { return len(r.spans) }
 

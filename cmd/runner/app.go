@@ -150,7 +150,7 @@ func (a *app) openEngine(m mode) (err error) {
 		origin = a.url
 	}
 	a.engine, err = engine.Open(engine.Options{
-		Dir: a.flags.data, Limits: limits, IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
+		Dir: a.flags.data, Limits: limits, QueryCache: a.flags.cacheBytes(), IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
 		Log: log.Options{EventListener: a.telemetry.LogEvents(a.fail)}, Calls: calls, Commits: a.telemetry.CommitEvents(),
 		CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
 		Logger: a.logger, OnFatal: a.fail,
@@ -178,11 +178,20 @@ func (a *app) watch() error {
 	return errors.Join(
 		a.telemetry.WatchIsolates("functions", a.engine.Isolates.Stats),
 		a.telemetry.WatchIsolates("actions", a.engine.Actions.Stats),
+		a.telemetry.WatchQueryCache(a.queryCache),
 		a.telemetry.WatchPositions(a.positions),
 		a.telemetry.WatchTables(a.tables),
 		a.telemetry.WatchDisk(func() int64 { return int64(a.engine.Log.Metrics().DiskSize) }),
 		a.telemetry.WatchProcess(),
 	)
+}
+
+func (a *app) queryCache() obs.CacheStats {
+	if a.engine.Cache == nil {
+		return obs.CacheStats{}
+	}
+	s := a.engine.Cache.Stats()
+	return obs.CacheStats{Hits: s.Hits + s.Shared, Misses: s.Misses, Entries: s.Entries, Bytes: s.Bytes}
 }
 
 func (a *app) positions() obs.Positions {

@@ -17,6 +17,7 @@ type serverFlags struct {
 	otlpEndpoint            string
 	convexPackage           string
 	isolates                int
+	queryCache              int
 	isolation               string
 	freshIsolates           bool
 	logLevel                slog.Level
@@ -32,6 +33,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "send traces and metrics to this OTLP collector, such as http://127.0.0.1:4318: `URL`")
 	flags.StringVar(&f.convexPackage, "convex-package", "builtin", "where functions get the package convex from: builtin, or npm for the app's node_modules")
 	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default twice the cores)")
+	flags.IntVar(&f.queryCache, "query-cache", 64, "memory for query results that can be used again, in `MB`; 0 keeps none")
 	flags.StringVar(&f.isolation, "isolation", "inprocess", "where functions run: inprocess, or process for child processes that a limit or a crash ends alone")
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -54,6 +56,9 @@ func (f *serverFlags) validate() error {
 	if f.isolation != "inprocess" && f.isolation != "process" {
 		return fmt.Errorf("--isolation is %q, want inprocess or process", f.isolation)
 	}
+	if f.queryCache < 0 {
+		return fmt.Errorf("--query-cache is %d, want megabytes, or 0 to keep no results", f.queryCache)
+	}
 	if f.isolates < 0 {
 		return fmt.Errorf("--isolates is %d, want a positive number", f.isolates)
 	}
@@ -68,4 +73,12 @@ func (f *serverFlags) bundler() (bundle.ConvexPackage, error) {
 		return bundle.ConvexNPM, nil
 	}
 	return 0, fmt.Errorf("--convex-package is %q, want builtin or npm", f.convexPackage)
+}
+
+// cacheBytes is the size of the query cache as the engine takes it, where 0 is the default.
+func (f *serverFlags) cacheBytes() int64 {
+	if f.queryCache == 0 {
+		return -1
+	}
+	return int64(f.queryCache) << 20
 }

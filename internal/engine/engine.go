@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"runtime"
 
+	"runlog/cache"
 	"runlog/commit"
 	"runlog/exec"
 	"runlog/index"
@@ -27,6 +28,8 @@ type Options struct {
 	Log    log.Options
 	Index  index.Options
 	Limits exec.Limits
+	// QueryCache bounds the memory of query results kept for reuse, in bytes. Default 64 MiB; negative keeps none.
+	QueryCache int64
 	// IsolatesMax is how many queries and mutations run user code at once. Default: twice the cores, since one that waits for
 	// the writer needs no core.
 	IsolatesMax int
@@ -78,6 +81,8 @@ type Engine struct {
 	Log       *log.Log
 	Indexes   *index.Indexes
 	Committer *commit.Committer
+	// Cache keeps results of queries; nil if none are kept.
+	Cache *cache.Cache
 	// Isolates run queries and mutations, Actions actions.
 	Isolates, Actions isolates.Runner
 	Runner            *exec.Runner
@@ -120,10 +125,15 @@ func (e *Engine) openStorage(o *Options) (err error) {
 }
 
 func (e *Engine) openRuntime(o *Options) (err error) {
+	if o.QueryCache >= 0 {
+		if e.Cache, err = cache.New(cache.Options{Window: e.Indexes.Window(), Bytes: o.QueryCache, Clock: o.Clock}); err != nil {
+			return err
+		}
+	}
 	e.Isolates = e.pool(o, isolates.Options{Size: o.IsolatesMax})
 	e.Actions = e.pool(o, isolates.Options{Size: o.Limits.Action.Concurrent, Prepared: 1, Warm: o.IsolatesMax})
 	e.Runner, err = exec.New(exec.Options{
-		Log: e.Log, Committer: e.Committer, Indexes: e.Indexes, Isolates: e.Isolates, Actions: e.Actions,
+		Log: e.Log, Committer: e.Committer, Indexes: e.Indexes, Isolates: e.Isolates, Actions: e.Actions, Cache: e.Cache,
 		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name,
 	})

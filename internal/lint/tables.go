@@ -87,6 +87,7 @@ var doors = []door{
 	{engine: "go.opentelemetry.io", owners: []string{"internal/obs"}},
 	{engine: "github.com/prometheus", owners: []string{"internal/obs"}},
 	{engine: "github.com/spf13/cobra", owners: []string{"cmd/runner"}},
+	{engine: "github.com/maypok86/otter/v2", owners: []string{"cache", "index"}},
 	{engine: "github.com/coder/websocket", owners: []string{"server"}},
 	{engine: "math/rand", owners: []string{"internal/rng"}, tests: []string{anyPackage}},
 	// log/slog is for operational output; package log is ours.
