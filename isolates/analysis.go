@@ -7,6 +7,8 @@ import (
 // An AnalyzeRequest asks what the modules of a program export.
 type AnalyzeRequest struct {
 	Program *Program
+	// Only is the one module to look at, such as "auth.config.js"; "" is all of them.
+	Only string
 	// Env is what process.env holds while modules are evaluated.
 	Env map[string]string
 	// Now is the frozen clock in milliseconds since the epoch, Seed the stream of randomness.

@@ -19,6 +19,9 @@ const (
 	analyzeTimeout = 4 * time.Second
 	// analyzeLogLines is how many console lines are shown with an error.
 	analyzeLogLines = 100
+	// authConfigModule names the providers of user tokens. It may depend on nothing but the code and the environment,
+	// since it is evaluated again when a variable changes.
+	authConfigModule = "auth.config.js"
 	// chunkPrefix begins the paths of modules that hold shared code and no functions.
 	chunkPrefix = "_deps/"
 )
@@ -48,7 +51,7 @@ func (p *Pool) Analyze(ctx context.Context, req *AnalyzeRequest) (*Analysis, err
 		a.is.env = map[string]string{}
 	}
 	for _, path := range req.Program.paths() {
-		if strings.HasPrefix(path, chunkPrefix) {
+		if strings.HasPrefix(path, chunkPrefix) || req.Only != "" && path != req.Only {
 			continue
 		}
 		if err := a.module(ctx, path); err != nil {
@@ -72,8 +75,9 @@ func (a *analyzer) module(ctx context.Context, path string) error {
 	}
 	g := a.is.watch(ctx, limits, nil)
 	a.is.run = a.run
+	a.is.pure = path == authConfigModule
 	err := a.guarded(path)
-	a.is.run = nil
+	a.is.run, a.is.pure = nil, false
 	if stopped := g.stop(); stopped != nil && err != nil {
 		err = a.failure(path, "", stopped)
 	}
@@ -98,7 +102,7 @@ func (a *analyzer) guarded(path string) (err error) {
 	switch path {
 	case "schema.js":
 		a.out.Schema, err = a.exported(path, obj, "schema")
-	case "auth.config.js":
+	case authConfigModule:
 		a.out.AuthConfig, err = a.authConfig(path, obj)
 	case "convex.config.js":
 	case "crons.js":
@@ -106,7 +110,7 @@ func (a *analyzer) guarded(path string) (err error) {
 	case "http.js":
 		err = a.routes(path, obj)
 	}
-	if err != nil || slices.Contains([]string{"schema.js", "auth.config.js", "convex.config.js"}, path) {
+	if err != nil || slices.Contains([]string{"schema.js", authConfigModule, "convex.config.js"}, path) {
 		return err
 	}
 	return a.functions(path, obj)
@@ -129,6 +133,10 @@ func (a *analyzer) failure(path, code string, err error) error {
 		code = "ModuleEvaluationFailed"
 	}
 	err = a.is.explain(a.run, err)
+	if missing := a.is.missingEnv; missing != "" {
+		return a.invalid(path, "AuthConfigMissingEnvironmentVariable", fmt.Sprintf("Environment variable %s is used in auth config file but its value was not set. "+
+			"Set it with `runner env set %s VALUE`, then push again.", missing, missing))
+	}
 	text := err.Error()
 	if se, ok := err.(*ScriptError); ok {
 		text = se.Display()

@@ -19,7 +19,10 @@ const noCodeFromStrings = "Code generation from strings disallowed for this cont
 // installGlobals gives a new runtime what scripts expect to find, as cheaply as possible: what is looked up by name is
 // made or mended then; only what syntax reaches is changed here.
 func (is *isolate) installGlobals() {
-	is.vm.SetTimeSource(func() time.Time { return time.UnixMilli(int64(is.observeNow())).UTC() })
+	is.vm.SetTimeSource(func() time.Time {
+		is.needImpure("Date")
+		return time.UnixMilli(int64(is.observeNow())).UTC()
+	})
 	is.vm.SetRandSource(is.randomFloat)
 	is.vm.SetPromiseRejectionTracker(is.trackRejection)
 	is.global = is.newGlobal()
@@ -172,13 +175,22 @@ func (is *isolate) randomness() *rng.Stream {
 	return is.importRandom
 }
 
+// needImpure refuses thing while the auth config file is evaluated.
+func (is *isolate) needImpure(thing string) {
+	if is.pure {
+		is.throw(thing + " unsupported when evaluating auth config file")
+	}
+}
+
 func (is *isolate) randomFloat() float64 {
+	is.needImpure("Math.random")
 	return is.randomness().Float64()
 }
 
 func performanceShape() *shape {
 	return newShape(
 		method("now", 0, func(is *isolate, call goja.FunctionCall) goja.Value {
+			is.needImpure("performance.now")
 			now := is.observeNow()
 			if is.program == nil {
 				return is.number(0)
@@ -200,6 +212,7 @@ const randomBytesMax = 65536
 func cryptoShape() *shape {
 	return newShape(
 		method("randomUUID", 0, func(is *isolate, call goja.FunctionCall) goja.Value {
+			is.needImpure("crypto.randomUUID")
 			var b [16]byte
 			_, _ = is.randomness().Read(b[:])
 			b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
@@ -215,6 +228,7 @@ func cryptoShape() *shape {
 			return is.vm.ToValue(out.String())
 		}),
 		method("getRandomValues", 1, func(is *isolate, call goja.FunctionCall) goja.Value {
+			is.needImpure("crypto.getRandomValues")
 			b := is.viewBytes(arg(call, 0))
 			if b == nil {
 				is.throwType("getRandomValues expects an integer typed array")
@@ -287,6 +301,10 @@ func (is *isolate) lookupEnv(name string) envValue {
 	}
 	if is.env != nil {
 		text, ok := is.env[name]
+		if !ok && is.pure {
+			is.missingEnv = name
+			is.throw("Environment variable " + name + " is used in auth config file but its value was not set")
+		}
 		return envValue{text: text, found: ok}
 	}
 	if is.run == nil {

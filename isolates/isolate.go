@@ -33,6 +33,10 @@ type isolate struct {
 	asyncContext goja.Value
 	// env is what process.env holds instead of what a host says; nil outside of an analysis.
 	env map[string]string
+	// pure says that what is evaluated is the auth config file, which sees neither clock nor randomness; missingEnv is the
+	// variable that it wanted in vain.
+	pure       bool
+	missingEnv string
 	// files are the parts of our JavaScript that define globals.
 	files map[string]*goja.Object
 	// frozen says that everything reachable is immutable, so that the isolate may serve another run.

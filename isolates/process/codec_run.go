@@ -217,7 +217,7 @@ func (d *decoder) frame() isolates.Frame {
 
 // appendAnalyze encodes an AnalyzeRequest without its program.
 func appendAnalyze(b []byte, slot int, req *isolates.AnalyzeRequest) []byte {
-	b = appendCount(appendCount(b, slot), len(req.Env))
+	b = appendCount(appendText(appendCount(b, slot), req.Only), len(req.Env))
 	for name, text := range req.Env {
 		b = appendText(appendText(b, name), text)
 	}
@@ -226,7 +226,7 @@ func appendAnalyze(b []byte, slot int, req *isolates.AnalyzeRequest) []byte {
 
 func (d *decoder) analyze() (slot int, req *isolates.AnalyzeRequest) {
 	slot = d.count()
-	req = &isolates.AnalyzeRequest{Env: map[string]string{}}
+	req = &isolates.AnalyzeRequest{Only: d.text(), Env: map[string]string{}}
 	for n := d.length(); n > 0 && !d.bad; n-- {
 		name := d.text()
 		req.Env[name] = d.text()
