@@ -57,7 +57,7 @@ func (x *exchange) open() error {
 // authenticate reads the Authorization header, or else an admin key in the query string.
 func (x *exchange) authenticate() (err error) {
 	if header := x.r.Header["Authorization"]; len(header) > 0 {
-		x.caller, err = x.backend.Auth.Authenticate(header[0])
+		x.caller, err = x.backend.Auth.Authenticate(x.r.Context(), header[0])
 		return err
 	}
 	if x.r.URL.RawQuery == "" {

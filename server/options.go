@@ -30,7 +30,7 @@ type Runner interface {
 // An Authenticator says who is calling; *auth.Authenticator is one.
 type Authenticator interface {
 	// Authenticate reads an Authorization header; "" is nobody.
-	Authenticate(header string) (auth.Caller, error)
+	Authenticate(ctx context.Context, header string) (auth.Caller, error)
 	// CheckKey reads an admin key that came without the header.
 	CheckKey(key string) (auth.Caller, error)
 }

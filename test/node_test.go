@@ -31,11 +31,18 @@ func TestNode(t *testing.T) {
 
 func runNode(t *testing.T, d *devServer, suites ...string) {
 	t.Helper()
+	runNodeWith(t, d, nil, suites...)
+}
+
+// runNodeWith runs suites that want to know more of their surroundings than where the server is.
+func runNodeWith(t *testing.T, d *devServer, env []string, suites ...string) {
+	t.Helper()
 	for _, suite := range suites {
 		t.Run(suite, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", suite)
 			cmd.Dir = "node"
 			cmd.Env = append(cleanEnv(), "RUNLOG_TEST_URL="+d.url, "RUNLOG_TEST_ADMIN_KEY="+d.key)
+			cmd.Env = append(cmd.Env, env...)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("node --test %s: %v\n%s", suite, err, out)
 			}

@@ -228,12 +228,33 @@ func (a *app) ready(m mode) error {
 	if a.flags.adminKey != "" {
 		fixed = append(fixed, a.flags.adminKey)
 	}
-	authenticator, err := auth.New(auth.Options{Store: keys, Fixed: fixed})
+	authenticator, err := auth.New(auth.Options{Store: keys, Fixed: fixed, Verifier: a.verifier()})
 	if err != nil {
 		return fmt.Errorf("admin key: %w", err)
 	}
 	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Detail: a.detail})
 	return a.local.write(a.flags.data)
+}
+
+// verifier checks users' tokens against the providers of the code that runs.
+func (a *app) verifier() *auth.Verifier {
+	return auth.NewVerifier(auth.VerifierOptions{Config: deployedAuth{a.engine}, EventListener: auth.EventListener{
+		KeysFetched: func(k auth.KeysInfo) {
+			if k.Err != nil {
+				a.logger.Warn("the keys of an auth provider cannot be had; those known stay in use", "issuer", k.Issuer, "err", k.Err)
+			}
+		},
+	}})
+}
+
+// deployedAuth is the auth config of what is deployed: a push changes it in the same entry as the code.
+type deployedAuth struct{ *engine.Engine }
+
+func (d deployedAuth) AuthConfig() []byte {
+	if deployment := d.Committer.Visible().Catalog().Deployment(); deployment != nil {
+		return deployment.Auth
+	}
+	return nil
 }
 
 // firstKey makes an admin key if nobody could get in otherwise. In dev the local key is that.

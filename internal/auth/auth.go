@@ -1,12 +1,15 @@
 package auth
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
 	"strings"
+	"time"
 
 	"runlog/internal/clock"
+	"runlog/value"
 )
 
 // A Store keeps admin keys.
@@ -22,6 +25,8 @@ type Options struct {
 	Store Store
 	// Fixed are further keys, `name|secret`, valid as long as the Authenticator lives. They allow everything.
 	Fixed []string
+	// Verifier checks the tokens of users; nil refuses them all.
+	Verifier *Verifier
 	// Clock decides which keys have expired. Default clock.System().
 	Clock clock.Clock
 }
@@ -35,15 +40,16 @@ func (o *Options) EnsureDefaults() {
 
 // An Authenticator checks credentials. It may be used from any goroutine.
 type Authenticator struct {
-	store Store
-	clock clock.Clock
-	fixed []Record
+	store    Store
+	clock    clock.Clock
+	fixed    []Record
+	verifier *Verifier
 }
 
 // New returns an Authenticator, or an error if a fixed key is malformed.
 func New(o Options) (*Authenticator, error) {
 	o.EnsureDefaults()
-	a := &Authenticator{store: o.Store, clock: o.Clock}
+	a := &Authenticator{store: o.Store, clock: o.Clock, verifier: o.Verifier}
 	for _, key := range o.Fixed {
 		r, err := ParseKey(key)
 		if err != nil {
@@ -60,6 +66,16 @@ type Caller struct {
 	Admin *Grant
 	// User is the identity to run with; nil means not logged in.
 	User *User
+	// Expires is the first moment at which User is nobody; zero means never.
+	Expires time.Time
+}
+
+// Expired returns an *Error if at now the caller's token has expired: a connection may outlive it.
+func (c Caller) Expired(now time.Time) error {
+	if c.Expires.IsZero() || now.Before(c.Expires) {
+		return nil
+	}
+	return errExpired()
 }
 
 // A Grant is what an admin key allows.
@@ -83,8 +99,8 @@ func (g *Grant) ReadOnly() bool { return g.Ops&^ReadOnlyOps() == 0 }
 // schemeLength is the length of "Bearer " and of "Convex ".
 const schemeLength = len("Bearer ")
 
-// Authenticate reads an Authorization header; "" is nobody. Errors are *Error, or a failure of the Store.
-func (a *Authenticator) Authenticate(header string) (Caller, error) {
+// Authenticate reads an Authorization header; "" is nobody. Errors are *Error, the context's, or a failure of ours.
+func (a *Authenticator) Authenticate(ctx context.Context, header string) (Caller, error) {
 	switch {
 	case header == "":
 		return Caller{}, nil
@@ -93,9 +109,22 @@ func (a *Authenticator) Authenticate(header string) (Caller, error) {
 	case strings.EqualFold(header[:schemeLength], "Convex "):
 		return a.CheckKey(strings.TrimSpace(header[schemeLength:]))
 	case strings.EqualFold(header[:schemeLength], "Bearer "):
-		return Caller{}, errNoProvider()
+		return a.CheckToken(ctx, strings.TrimSpace(header[schemeLength:]))
 	}
 	return Caller{}, errScheme()
+}
+
+// CheckToken checks a user's token. Errors are *Error, the context's, or a failure of ours. An *Error of status 429 or
+// 503 says that the token's provider could not be asked: the same token may be good later.
+func (a *Authenticator) CheckToken(ctx context.Context, token string) (Caller, error) {
+	if a.verifier == nil {
+		return Caller{}, errNoProvider(nil)
+	}
+	user, end, err := a.verifier.Verify(ctx, token)
+	if err != nil {
+		return Caller{}, err
+	}
+	return Caller{User: user, Expires: end}, nil
 }
 
 // CheckKey checks an admin key, which may carry an identity to act as.
@@ -115,11 +144,33 @@ func (a *Authenticator) CheckKey(key string) (Caller, error) {
 	if p.acting == "" {
 		return c, nil
 	}
+	attributes, err := parseActing(p.acting)
+	if err != nil {
+		return Caller{}, err
+	}
+	return c.as(attributes)
+}
+
+// CheckKeyAs checks an admin key that came apart from the identity to act as. attributes undefined is none.
+func (a *Authenticator) CheckKeyAs(key string, attributes value.Value) (Caller, error) {
+	c, err := a.CheckKey(key)
+	if err != nil || attributes.IsUndefined() {
+		return c, err
+	}
+	return c.as(attributes)
+}
+
+// as is the admin c with a user's identity, if the key allows that.
+func (c Caller) as(attributes value.Value) (Caller, error) {
 	if err := c.Admin.Require(ActAsUser); err != nil {
 		return Caller{}, err
 	}
-	c.User, err = parseActing(p.acting)
-	return c, err
+	user, err := userOf(attributes)
+	if err != nil {
+		return Caller{}, err
+	}
+	c.User = user
+	return c, nil
 }
 
 // find compares with every key, so that the time taken does not tell which one came close.

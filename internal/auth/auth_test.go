@@ -63,7 +63,7 @@ func TestAuthenticate(t *testing.T) {
 		{"Bearer eyJhbGciOiJub25lIn0.e30.", "401 NoAuthProvider"},
 		{"bearer x", "401 NoAuthProvider"},
 	} {
-		caller, err := a.Authenticate(c.header)
+		caller, err := a.Authenticate(t.Context(), c.header)
 		got := describe(caller)
 		if err != nil {
 			got = codeOf(err)
@@ -268,7 +268,7 @@ func BenchmarkCheckKey(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := a.Authenticate("Convex " + key); err != nil {
+		if _, err := a.Authenticate(b.Context(), "Convex "+key); err != nil {
 			b.Fatal(err)
 		}
 	}

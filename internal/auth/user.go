@@ -17,23 +17,23 @@ type User struct {
 }
 
 // parseActing reads the identity an admin acts as: base64 of a JSON object.
-func parseActing(text string) (*User, error) {
+func parseActing(text string) (value.Value, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, errActing("it is not base64")
+		return value.Value{}, errActing("it is not base64")
 	}
 	v, err := value.ParseJSON(raw)
 	if err != nil {
-		return nil, errActing("it is not JSON: " + err.Error())
+		return value.Value{}, errActing("it is not JSON: " + err.Error())
 	}
-	if v.Kind() != value.KindObject {
-		return nil, errActing("it is not a JSON object")
-	}
-	return userOf(v)
+	return v, nil
 }
 
 // userOf completes the claims: a token identifier can be made of issuer and subject, and not the other way round.
 func userOf(claims value.Value) (*User, error) {
+	if claims.Kind() != value.KindObject {
+		return nil, errActing("it is not a JSON object")
+	}
 	u := &User{}
 	for _, f := range []struct {
 		name string

@@ -11,6 +11,7 @@ import (
 	"runlog/commit"
 	"runlog/exec"
 	"runlog/index"
+	"runlog/internal/auth"
 	"runlog/internal/clock"
 	"runlog/internal/rng"
 	"runlog/isolates"
@@ -143,6 +144,9 @@ func (p *push) analyze(ctx context.Context, begin time.Time) error {
 		Bundle: p.blob.Hash, Functions: make(map[schema.Path]*schema.Function, len(analysis.Functions)),
 		Crons: analysis.Crons, Auth: analysis.AuthConfig, Time: begin.UnixMilli(),
 	}
+	if err := checkProviders(analysis.AuthConfig); err != nil {
+		return err
+	}
 	for i := range analysis.Functions {
 		f, err := readFunction(&analysis.Functions[i])
 		if err != nil {
@@ -166,6 +170,16 @@ func analysisError(err error) error {
 		return &Error{Code: refused.Code, Message: refused.Message, Cause: err}
 	}
 	return fmt.Errorf("analyse the pushed modules: %w", err)
+}
+
+// checkProviders refuses an auth config that tokens could not be verified with.
+func checkProviders(config []byte) error {
+	_, err := auth.ParseProviders(config)
+	var wrong *auth.ConfigError
+	if errors.As(err, &wrong) {
+		return &Error{Code: wrong.Code(), Message: wrong.Error(), Cause: err}
+	}
+	return err
 }
 
 func invalidSchema(err error) error {

@@ -45,7 +45,7 @@ var places = map[string]place{
 
 	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
-	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "internal/auth", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine.
 	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
@@ -83,6 +83,7 @@ var doors = []door{
 	{engine: "github.com/dop251/goja/unistring", owners: []string{"isolates", "isolates/bundle/..."}},
 	{engine: "github.com/elastic/go-seccomp-bpf", owners: []string{"isolates/process"}},
 	{engine: "github.com/evanw/esbuild", owners: []string{"isolates/bundle"}, tests: []string{"isolates"}},
+	{engine: "github.com/go-jose/go-jose", owners: []string{"internal/auth"}},
 	{engine: "github.com/segmentio/kafka-go", owners: []string{"commit/publish"}},
 	{engine: "go.opentelemetry.io", owners: []string{"internal/obs"}},
 	{engine: "github.com/prometheus", owners: []string{"internal/obs"}},
