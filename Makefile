@@ -33,6 +33,25 @@ deps: ## Install what the tests run besides Go: Node, by apt-get, if it is missi
 	fi
 	@echo "deps: $$($(GO) version), node $$(node --version), npm $$(npm --version 2>/dev/null)"
 
+.PHONY: deps-kafka
+deps-kafka: ## Install what a real Kafka takes: Java, Maven and kcat by apt-get if they are missing, then the jars by Maven
+	@missing=; for p in java:default-jre-headless mvn:maven kcat:kcat; do \
+	  command -v "$${p%%:*}" >/dev/null || missing="$$missing $${p##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "deps-kafka: installing$$missing with apt-get"; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+	@test/kafka/broker jars
+
+.PHONY: kafka
+kafka: deps-kafka ## Start a real Kafka in the background, on 127.0.0.1:KAFKA_PORT (9092); returns when it is ready
+	@test/kafka/broker start .runlog/kafka
+
+.PHONY: kafka-stop
+kafka-stop: ## End the Kafka of `make kafka`
+	@test/kafka/broker stop .runlog/kafka
+
 .PHONY: build
 build: ## Build the programs into bin/
 	$(GO) build -o bin/ ./cmd/...
@@ -43,7 +62,7 @@ vet: ## go vet, in every module
 	@for m in $(NESTED); do echo "go vet ($$m)"; (cd $$m && $(GO) vet ./...); done
 
 .PHONY: test
-test: deps vet ## All tests: Go packages, then the end-to-end suites, which install Node packages with npm
+test: deps deps-kafka vet ## All tests: Go packages, then the end-to-end suites, which install Node packages with npm
 	$(GO) test -timeout 15m ./...
 	@for m in $(NESTED); do echo "go test ($$m)"; (cd $$m && $(GO) test -timeout 15m ./...); done
 
@@ -83,7 +102,7 @@ lint: ## Formatting, go vet, staticcheck, and the house rules of internal/lint
 	@for m in $(NESTED); do echo "staticcheck ($$m)"; (cd $$m && $(STATICCHECK) ./...); done
 
 .PHONY: e2e
-e2e: deps ## Only the end-to-end suites
+e2e: deps deps-kafka ## Only the end-to-end suites
 	cd test && $(GO) test -count=1 -timeout 15m ./...
 
 .PHONY: check
