@@ -77,6 +77,9 @@ type FunctionError struct {
 
 func (e *FunctionError) Error() string { return e.Message }
 
+// ErrorData returns Data, for who tells failures apart without knowing the type.
+func (e *FunctionError) ErrorData() value.Encoded { return e.Data }
+
 // A SystemError says that the runner could not run the call: overload, a deadline, a lost race, a bug of ours.
 type SystemError struct {
 	// Code is the short code clients match on, such as "TooManyConcurrentRequests".

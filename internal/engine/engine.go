@@ -19,6 +19,7 @@ import (
 	"runlog/isolates"
 	"runlog/isolates/process"
 	"runlog/log"
+	"runlog/subscriptions"
 )
 
 // Options configure an Engine. The zero Options but for Dir are good for production.
@@ -87,6 +88,8 @@ type Engine struct {
 	Isolates, Actions isolates.Runner
 	Runner            *exec.Runner
 	Deployer          *deploy.Deployer
+	// Live holds the queries that clients follow.
+	Live *subscriptions.Set
 
 	closers []func() error
 }
@@ -144,6 +147,11 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 		Runner: e.Runner, Committer: e.Committer, Log: e.Log, Isolates: e.Actions, Clock: o.Clock, Seed: o.Seed,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL,
 	})
+	e.Live, err = subscriptions.Open(subscriptions.Options{Runner: e.Runner, Source: e.Committer, Window: e.Indexes.Window()})
+	if err != nil {
+		return err
+	}
+	e.closers = append(e.closers, e.Live.Close)
 	return nil
 }
 

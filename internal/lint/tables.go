@@ -36,6 +36,7 @@ var places = map[string]place{
 	// Level 5 is mutually blind: what these have to say to each other goes through exec.
 	"commit":          {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
+	"subscriptions":   {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/auth":   {level: 5, imports: []string{"value"}},
@@ -43,12 +44,12 @@ var places = map[string]place{
 	// process runs the isolates of level 5 in child processes; it and exec do not know each other.
 	"isolates/process": {level: 6, imports: []string{"isolates", "value"}},
 
-	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "subscriptions", "value"}},
 
 	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "internal/auth", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine.
-	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
+	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "subscriptions", "value"}},
 	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
