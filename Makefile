@@ -56,6 +56,10 @@ kafka-stop: ## End the Kafka of `make kafka`
 build: ## Build the programs into bin/
 	$(GO) build -o bin/ ./cmd/...
 
+.PHONY: shims
+shims: deps ## Bundle again what isolates take from npm packages: isolates/shims/vendor names and pins them
+	isolates/shims/vendor/bundle
+
 .PHONY: vet
 vet: ## go vet, in every module
 	$(GO) vet ./...

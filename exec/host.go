@@ -80,6 +80,12 @@ func unsupported(op *isolates.Op) *isolates.HostError {
 	case isolates.OpSchedule, isolates.OpCancel:
 		return hostError("SchedulerNotSupported", "ctx.scheduler is not supported by this server.")
 	}
+	switch op.Kind {
+	case isolates.OpFetch:
+		return hostError("FetchNotSupported", "fetch() is not supported by this server.")
+	case isolates.OpBlobStore, isolates.OpBlobLoad:
+		return hostError("StorageNotSupported", "ctx.storage is not supported by this server.")
+	}
 	if strings.HasPrefix(op.Name, "1.0/storage") || strings.HasPrefix(op.Name, "storage/") {
 		return hostError("StorageNotSupported", "ctx.storage is not supported by this server.")
 	}

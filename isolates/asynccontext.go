@@ -21,3 +21,11 @@ func (is *isolate) inContext(context goja.Value, f goja.Callable, args ...goja.V
 	defer func() { is.asyncContext = before }()
 	return f(goja.Undefined(), args...)
 }
+
+// trackContext begins to track. Reactions asked for before have no context.
+func (is *isolate) trackContext() {
+	if !is.tracked {
+		is.tracked = true
+		is.vm.SetAsyncContextTracker(contextTracker{is})
+	}
+}

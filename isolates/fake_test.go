@@ -39,6 +39,7 @@ type memory struct {
 	trace   []string
 	streams map[uint32]*cursor
 	nextID  int
+	web     fakeWeb
 	// fail makes operations of a kind fail.
 	fail map[OpKind]*HostError
 }
@@ -62,6 +63,9 @@ func (m *memory) add(table string, fields ...value.Field) string {
 }
 
 func (m *memory) Do(ctx context.Context, ops []Op) []Answer {
+	if ops[0].Kind.network() {
+		return []Answer{m.web.do(ctx, &ops[0])}
+	}
 	if ops[0].Kind != OpCall {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -126,6 +130,10 @@ func (m *memory) do(ctx context.Context, op *Op) Answer {
 		return Answer{Value: value.Encode(value.OfObject([]value.Field{{Name: "name", Value: value.OfString(op.Name)}}))}
 	case OpSyscall:
 		return Answer{JSON: op.JSON}
+	case OpBlobStore:
+		return m.web.store(op)
+	case OpBlobLoad:
+		return m.web.load(op.ID)
 	}
 	return Answer{}
 }

@@ -161,9 +161,10 @@ func mends(expendable bool) map[string]mend {
 			is.callShim("freezing", v, is.vm.ToValue(is.freezeOwn), is.vm.ToValue(is.isFrozenOwn))
 			return nil
 		},
-		"Map":     extending("map_", "groupBy"),
-		"Promise": extending("promise_", "withResolvers", "try"),
-		"Array":   extending("array_", "fromAsync"),
+		"Map":         extending("map_", "groupBy"),
+		"Promise":     extending("promise_", "withResolvers", "try"),
+		"Array":       extending("array_", "fromAsync"),
+		"ArrayBuffer": func(is *isolate, v goja.Value) goja.Value { is.extendBuffer(v.(*goja.Object)); return nil },
 	}
 	if expendable {
 		return out
@@ -171,7 +172,12 @@ func mends(expendable bool) map[string]mend {
 	out["JSON"] = func(is *isolate, v goja.Value) goja.Value { is.boundJSON(v.(*goja.Object)); return nil }
 	out["Reflect"] = func(is *isolate, v goja.Value) goja.Value { is.boundReflect(v.(*goja.Object)); return nil }
 	for _, b := range bufferSizes() {
-		out[b.name] = func(is *isolate, v goja.Value) goja.Value { return is.boundConstructor(v.(*goja.Object), b) }
+		out[b.name] = func(is *isolate, v goja.Value) goja.Value {
+			if b.name == "ArrayBuffer" {
+				is.extendBuffer(v.(*goja.Object))
+			}
+			return is.boundConstructor(v.(*goja.Object), b)
+		}
 	}
 	return out
 }

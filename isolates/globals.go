@@ -92,41 +92,16 @@ func globalsShape() *shape {
 		method("structuredClone", 1, (*isolate).structuredClone),
 		method("atob", 1, (*isolate).atob), method("btoa", 1, (*isolate).btoa),
 		setTimer("setTimeout", false), setTimer("setInterval", true), clearTimer("clearTimeout"), clearTimer("clearInterval"),
-		method("fetch", 1, func(is *isolate, call goja.FunctionCall) goja.Value {
-			if is.loading > 0 || is.run == nil {
-				is.throw("fetch() unsupported at import time")
-			}
-			return is.rejected(is.newError("Error", unsupportedText("fetch()")))
-		}),
-		web("URL"), web("URLSearchParams"), web("TextEncoder"), web("TextDecoder"),
+		method("fetch", 1, (*isolate).fetchGlobal),
+		web("URL"), web("URLSearchParams"), web("TextEncoder"), web("TextDecoder"), web("TextEncoderStream"), web("TextDecoderStream"),
 		web("Event"), web("EventTarget"), web("AbortController"), web("AbortSignal"), web("DOMException"),
-		web("Blob"), web("File"), web("Headers"), web("WeakRef"), web("FinalizationRegistry"), web("Iterator"),
+		web("Blob"), web("File"), web("FormData"), web("Headers"), web("Request"), web("Response"),
+		web("ReadableStream"), web("ReadableStreamDefaultReader"), web("ReadableStreamBYOBReader"), web("ReadableStreamDefaultController"),
+		web("ReadableByteStreamController"), web("ReadableStreamBYOBRequest"), web("WritableStream"), web("WritableStreamDefaultWriter"),
+		web("WritableStreamDefaultController"), web("TransformStream"), web("TransformStreamDefaultController"),
+		web("ByteLengthQueuingStrategy"), web("CountQueuingStrategy"),
+		web("AsyncLocalStorage"), web("AsyncResource"), web("WeakRef"), web("FinalizationRegistry"), web("Iterator"),
 	)
-}
-
-// webFiles says which file of our JavaScript defines a global; a file may define several.
-func webFiles() map[string]string {
-	return map[string]string{
-		"URL": "web_url", "URLSearchParams": "web_url", "TextEncoder": "web_text", "TextDecoder": "web_text",
-		"Event": "web_event", "EventTarget": "web_event", "AbortController": "web_event", "AbortSignal": "web_event",
-		"DOMException": "web_exception", "Blob": "web_blob", "File": "web_blob", "Headers": "web_headers",
-		"WeakRef": "web_weak", "FinalizationRegistry": "web_weak", "Iterator": "web_iterator",
-	}
-}
-
-// web is a global that is written in JavaScript.
-func (is *isolate) web(name string) goja.Value {
-	file := is.pool.webFiles[name]
-	defined := is.files[file]
-	if defined == nil {
-		tools := is.vm.NewObject()
-		is.define(tools, "parseURL", is.vm.ToValue(is.parseURL))
-		is.define(tools, "encodeUTF8", is.vm.ToValue(is.encodeUTF8))
-		is.define(tools, "decodeUTF8", is.vm.ToValue(is.decodeUTF8))
-		defined = is.callShim(file, tools).(*goja.Object)
-		is.files[file] = defined
-	}
-	return defined.Get(name)
 }
 
 // unsupportedText is the text for what queries and mutations may not do.
@@ -331,9 +306,10 @@ func (is *isolate) process() goja.Value {
 // structuredClone copies what can be copied. A document is copied from its bytes; everything else by our JavaScript.
 func (is *isolate) structuredClone(call goja.FunctionCall) goja.Value {
 	if options, ok := arg(call, 1).(*goja.Object); ok {
-		if t, ok := options.Get("transfer").(*goja.Object); ok && t.Get("length").ToInteger() > 0 {
-			is.abort(&ScriptError{Message: "structuredClone with transfer not supported"})
-			return goja.Undefined()
+		if list, ok := options.Get("transfer").(*goja.Object); ok && list.Get("length").ToInteger() > 0 {
+			clone := is.callShim("structuredClone", arg(call, 0))
+			is.transferred(list)
+			return clone
 		}
 	}
 	if doc, ok := dynamic[*document](arg(call, 0)); ok && doc.pristine() {

@@ -14,7 +14,7 @@ import (
 // the same stream. An Answer with Err.System set ends the run at once: the script cannot catch it.
 //
 // For a query or mutation Do is called from the goroutine that called Run. For an action or HTTP action it is called
-// with one op at a time, from up to eight goroutines at once and from that of Run; the context of those calls ends with
+// with one op at a time, from several goroutines at once and from that of Run; the context of those calls ends with
 // the run, and Run returns when they have returned. Do may itself call Run for a nested function, with
 // Invocation.Nested set.
 type Host interface {

@@ -31,6 +31,8 @@ type isolate struct {
 	importRandom *rng.Stream
 	// asyncContext is what AsyncLocalStorage holds for the code that runs: a value of its own making, nil at first.
 	asyncContext goja.Value
+	// tracked says that asyncContext follows promises.
+	tracked bool
 	// env is what process.env holds instead of what a host says; nil outside of an analysis.
 	env map[string]string
 	// pure says that what is evaluated is the auth config file, which sees neither clock nor randomness; missingEnv is the

@@ -9,8 +9,12 @@ import (
 	"github.com/dop251/goja"
 )
 
-// operationsMax is how many operations of one action are under way at once.
-const operationsMax = 8
+// How many operations of one action are under way at once: those on the database, and those that wait for the network,
+// which only hold memory. More than the second bound are refused their start, not their place in the queue.
+const (
+	operationsMax = 8
+	networkMax    = 64
+)
 
 // A loop is what an action waits for: operations under way, each in a goroutine of its own, and timers. Only the
 // goroutine of the run touches it, but for arrived.
@@ -19,8 +23,9 @@ const operationsMax = 8
 // those under way have arrived.
 type loop struct {
 	guard *guard
-	// underway are the operations the host is busy with, oldest first.
+	// underway are the operations the host is busy with, oldest first; network is how many of them wait for the network.
 	underway []*pending
+	network  int
 	// arrived gets the outcome of each. Its capacity is that of underway, so that no sender waits.
 	arrived chan arrival
 	// senders are the goroutines that wait for the host. Each ends when the host has answered.
@@ -33,7 +38,7 @@ type loop struct {
 }
 
 func newLoop(r *run) *loop {
-	l := &loop{arrived: make(chan arrival, operationsMax)}
+	l := &loop{arrived: make(chan arrival, operationsMax+networkMax)}
 	r.ctx, l.cancel = context.WithCancelCause(r.ctx)
 	return l
 }
@@ -72,14 +77,47 @@ func (is *isolate) settleAction(r *run) error {
 
 // begin starts as many queued operations as there are places for.
 func (l *loop) begin(r *run) {
-	for len(r.queue) > 0 && len(l.underway) < operationsMax {
-		p := r.queue[0]
-		r.queue = r.queue[1:]
-		l.underway = append(l.underway, p)
+	if len(r.queue) == 0 {
+		return
+	}
+	var rest []*pending
+	for _, p := range r.queue {
+		if !l.admit(p) {
+			rest = append(rest, p)
+			continue
+		}
+		ctx := r.ctx
+		if p.ctx != nil {
+			ctx = p.ctx
+		}
 		l.senders.Go(func() {
-			l.arrived <- arrival{p, r.inv.Host.Do(r.ctx, []Op{p.op})[0]}
+			l.arrived <- arrival{p, r.inv.Host.Do(ctx, []Op{p.op})[0]}
 		})
 	}
+	r.queue = rest
+}
+
+// admit gives an operation a place, if there is one.
+func (l *loop) admit(p *pending) bool {
+	switch {
+	case p.op.Kind.network() && l.network >= networkMax:
+		return false
+	case !p.op.Kind.network() && len(l.underway)-l.network >= operationsMax:
+		return false
+	case p.op.Kind.network():
+		l.network++
+	}
+	l.underway = append(l.underway, p)
+	return true
+}
+
+// network says whether an operation waits for the other end of a connection.
+func (k OpKind) network() bool {
+	switch k {
+	case OpFetch, OpBodyOpen, OpBodyRead, OpBodyWrite, OpBodyClose, OpRespond:
+		return true
+	}
+	return false
 }
 
 // A turn is one thing that happens to a script that waits.
@@ -136,6 +174,12 @@ func (l *loop) deliver(a arrival) turn {
 			l.underway = append(l.underway[:i], l.underway[i+1:]...)
 			break
 		}
+	}
+	if a.p.op.Kind.network() {
+		l.network--
+	}
+	if a.p.cancel != nil {
+		a.p.cancel()
 	}
 	return func(is *isolate) error {
 		is.absorb(&a.a)

@@ -69,6 +69,7 @@ const (
 	objectPerformance
 	objectCrypto
 	objectConvex
+	objectWebTools
 	objectAPI
 	protoTableReader
 	protoTableWriter

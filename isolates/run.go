@@ -66,6 +66,9 @@ type pending struct {
 	finish func(*Answer) goja.Value
 	// raw says that the script takes JSON text: the payload of an error is JSON, too.
 	raw bool
+	// ctx and cancel are of an operation that can be given up while the run goes on; nil for others.
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
 // errAborted is what an interrupt carries when run.failure says why.
@@ -437,7 +440,7 @@ func (is *isolate) finish(result goja.Value) (v value.Encoded, err error) {
 func (is *isolate) warnUnawaited(r *run) {
 	var names []string
 	for _, p := range r.abandoned() {
-		if name := p.op.describe(); name != "" {
+		if name := p.op.describe(); name != "" && (p.ctx == nil || p.ctx.Err() == nil) {
 			names = append(names, name)
 		}
 	}

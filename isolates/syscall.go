@@ -28,12 +28,24 @@ func convexShape() *shape {
 			})
 		}),
 		method("jsSyscall", 2, func(is *isolate, call goja.FunctionCall) goja.Value {
-			name := arg(call, 0).String()
-			is.mustRun(name)
-			is.abort(&HostError{Code: "UnknownOperation", Message: "Unknown JS syscall: " + name, System: true})
-			return goja.Undefined()
+			return is.jsSyscall(arg(call, 0).String(), arg(call, 1))
 		}),
 	)
+}
+
+// jsSyscall executes an operation on JavaScript values; there are two, of actions.
+func (is *isolate) jsSyscall(name string, args goja.Value) goja.Value {
+	r := is.mustRun(name)
+	if obj, ok := args.(*goja.Object); ok && r.loop != nil {
+		switch name {
+		case "storage/storeBlob":
+			return is.promised(func() goja.Value { return is.storeBlob(obj.Get("blob"), obj.Get("options")) })
+		case "storage/getBlob":
+			return is.promised(func() goja.Value { return is.loadBlob(obj.Get("storageId")) })
+		}
+	}
+	is.abort(&HostError{Code: "UnknownOperation", Message: "Unknown JS syscall: " + name, System: true})
+	return goja.Undefined()
 }
 
 // syscallArgs are the JSON arguments of an operation.

@@ -25,8 +25,13 @@ const prelude = `const { queryGeneric: query, mutationGeneric: mutation, actionG
 //	insert table=t           a document, as JSON
 //	run fn=app:f             calls a function with the arguments given as JSON; kind=mutation for other than queries;
 //	                         trace shows the operations; timeout=20ms bounds the time
-func TestTranscripts(t *testing.T) {
-	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
+func TestTranscripts(t *testing.T) { testTranscripts(t, "testdata/transcripts") }
+
+// TestNetworkTranscripts runs those that need a network, a fake one.
+func TestNetworkTranscripts(t *testing.T) { testTranscripts(t, "testdata/network") }
+
+func testTranscripts(t *testing.T, dir string) {
+	datadriven.Walk(t, dir, func(t *testing.T, path string) {
 		warm, fresh := newScenario(t, false), newScenario(t, true)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			a, b := warm.command(t, d), fresh.command(t, d)

@@ -187,6 +187,12 @@ func (h *host) Do(_ context.Context, ops []isolates.Op) []isolates.Answer {
 	h.turn.Lock()
 	defer h.turn.Unlock()
 	answers := make([]isolates.Answer, len(ops))
+	if ops[0].Kind >= isolates.OpFetch {
+		for i := range answers {
+			answers[i].Err = &isolates.HostError{Message: "fetch, streams of bodies and ctx.storage of actions are not supported with --isolation=process yet."}
+		}
+		return answers
+	}
 	for i := range ops {
 		if h.aborted || h.failed != nil || !h.settle(&ops[i], &answers[i]) {
 			h.ask(ops[i:], answers[i:])

@@ -77,6 +77,13 @@
       AbortSignal.abort_(signal, reason);
       return signal;
     }
+    static timeout(milliseconds) {
+      const ms = Number(milliseconds);
+      if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER)) throw new TypeError("AbortSignal.timeout: the value is out of range");
+      const signal = new AbortSignal(key);
+      setTimeout(() => AbortSignal.abort_(signal, new DOMException("The operation was aborted due to timeout", "TimeoutError")), ms);
+      return signal;
+    }
     static any(signals) {
       const combined = new AbortSignal(key);
       for (const signal of signals) {
