@@ -52,7 +52,7 @@ func Program(b *bundle.Bundle) *isolates.Program {
 	for i := range b.Modules {
 		m := &b.Modules[i]
 		out.Modules[i] = isolates.Module{
-			Path: m.Path, Source: m.Source, SourceMap: m.SourceMap, Hash: m.Hash, Deps: m.Deps, Stateless: m.Stateless,
+			Path: m.Path, Source: m.Source, SourceMap: m.SourceMap, Hash: m.Hash, Deps: m.Deps, Stateless: m.Stateless, Official: m.Package != "",
 		}
 	}
 	return isolates.NewProgram(out)

@@ -85,14 +85,23 @@ func (is *isolate) freezeObject(v goja.Value) {
 }
 
 // freezeModule freezes the exports of a module.
-func (is *isolate) freezeModule(inst *instance) error {
+func (is *isolate) freezeModule(inst *instance, official bool) error {
+	is.official = official
+	defer func() { is.official = false }()
 	_, err := is.harden(goja.Undefined(), is.vm.NewArray(inst.current(), inst.module), goja.Undefined())
 	return err
 }
 
 // freezeDynamic freezes an object of ours and returns what it leads to; undefined if the object is not of ours.
+//
+// A proxy counts as one of ours if the convex package made it, to name functions: it has no state but its target and its
+// handler, which are returned to be frozen. Any other's handler may count what is asked of it.
 func (is *isolate) freezeDynamic(call goja.FunctionCall) goja.Value {
 	obj, ok := call.Argument(0).(*goja.Object)
+	if ok && is.official && obj.ExportType() == typeProxy {
+		proxy := obj.Export().(goja.Proxy)
+		return is.vm.NewArray(proxy.Target(), proxy.Handler())
+	}
 	if !ok || !obj.ExportType().Implements(typeFreezer) {
 		return goja.Undefined()
 	}

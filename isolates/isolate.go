@@ -45,6 +45,8 @@ type isolate struct {
 	frozen bool
 	// unsafe says that the isolate must not serve another run, whatever its modules promise.
 	unsafe bool
+	// official says that what is being frozen is of the convex package; see freezeDynamic.
+	official bool
 	// dirty says that the run just ended left something behind.
 	dirty bool
 	// convexError is the class of that name in a copy of the library that the bundle brings; nil if it brings none.

@@ -143,7 +143,7 @@ func (is *isolate) load(path string) (goja.Value, error) {
 	is.loading--
 	is.importRandom = outer
 	if inst.err == nil && is.frozen {
-		inst.err = is.freezeModule(inst)
+		inst.err = is.freezeModule(inst, mod.Official)
 	}
 	return inst.current(), inst.err
 }

@@ -22,6 +22,8 @@ type Module struct {
 	// Stateless says that evaluating the module once and calling its functions many times cannot be told from
 	// evaluating it for each call. The proof is made when the bundle is built.
 	Stateless bool
+	// Official says that the module is the unchanged code of a known release of the convex package.
+	Official bool
 }
 
 // A Bundle is a set of modules, named by its hash. It is immutable.

@@ -29,7 +29,7 @@ func appendProgram(b []byte, slot int, bundle *isolates.Bundle) []byte {
 	b = appendInt64(b, bundle.Deployed)
 	return appendList(b, bundle.Modules, func(b []byte, m *isolates.Module) []byte {
 		b = appendText(appendText(appendText(b, m.Path), m.Source), m.SourceMap)
-		b = appendBool(append(b, m.Hash[:]...), m.Stateless)
+		b = appendBool(appendBool(append(b, m.Hash[:]...), m.Stateless), m.Official)
 		b = appendCount(b, len(m.Deps))
 		for specifier, path := range m.Deps {
 			b = appendText(appendText(b, specifier), path)
@@ -42,7 +42,7 @@ func (d *decoder) program() (slot int, bundle *isolates.Bundle) {
 	slot = d.count()
 	bundle = &isolates.Bundle{Hash: d.hash(), Deployed: d.int64()}
 	bundle.Modules = list(d, func(d *decoder) isolates.Module {
-		m := isolates.Module{Path: d.text(), Source: d.text(), SourceMap: d.bytes(), Hash: d.hash(), Stateless: d.bool(), Deps: map[string]string{}}
+		m := isolates.Module{Path: d.text(), Source: d.text(), SourceMap: d.bytes(), Hash: d.hash(), Stateless: d.bool(), Official: d.bool(), Deps: map[string]string{}}
 		for n := d.length(); n > 0 && !d.bad; n-- {
 			specifier := d.text()
 			m.Deps[specifier] = d.text()
