@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +23,7 @@ type options struct {
 	perChannel, clients int
 	pairs, rounds       int
 	warmup, window      time.Duration
+	documents           int
 }
 
 func parseOptions() options {
@@ -28,7 +31,7 @@ func parseOptions() options {
 	flag.StringVar(&o.root, "root", "..", "the repository")
 	flag.StringVar(&o.work, "work", "../bin/bench", "folder for binaries, data and the servers' output; data in it is removed")
 	flag.StringVar(&o.out, "out", "", "file for the report besides standard output, such as ../docs/bench/DATE.md; DATE is filled in")
-	flag.StringVar(&o.systems, "systems", "runlog,pocketbase,node", "which systems to measure, the first is compared with the others")
+	flag.StringVar(&o.systems, "systems", "runlog,pocketbase,drizzle,node", "which systems to measure, the first is compared with the others")
 	flag.StringVar(&o.workloads, "workloads", "", "which workloads, by the beginning of their names, comma-separated; all if empty")
 	flag.IntVar(&o.accounts, "accounts", 100_000, "accounts")
 	flag.IntVar(&o.channels, "channels", 100, "channels")
@@ -38,6 +41,7 @@ func parseOptions() options {
 	flag.IntVar(&o.rounds, "rounds", 5, "visits to each system per workload; the report gives medians")
 	flag.DurationVar(&o.warmup, "warmup", time.Second, "time at the start of each visit that is not counted")
 	flag.DurationVar(&o.window, "window", 4*time.Second, "time that is counted")
+	flag.IntVar(&o.documents, "documents", 1_000_000, "documents of 300 bytes in the measurement of runlog alone; 0 leaves that out")
 	flag.Parse()
 	return o
 }
@@ -88,6 +92,14 @@ func run(ctx context.Context, o options) error {
 	}
 	checkErr := s.check()
 	report := s.report(ctx, chosen, checkErr)
+	s.close()
+	if o.documents > 0 {
+		alone, err := measureAlone(ctx, o)
+		if err != nil {
+			return err
+		}
+		report += alone
+	}
 	fmt.Print("\n", report)
 	if checkErr != nil {
 		return checkErr
@@ -115,16 +127,21 @@ func chooseSystems(o options) ([]system, error) {
 	if err != nil {
 		return nil, err
 	}
+	runlog := runlogSystem{root: root, app: filepath.Join(root, "bench/app"), bin: filepath.Join(work, "runner")}
+	npm := runlog
+	npm.variant, npm.flags = "convex from npm", []string{"--convex-package=npm"}
 	known := map[string]system{
-		"runlog":     &runlogSystem{root: root, app: filepath.Join(root, "bench/app"), bin: filepath.Join(work, "runner")},
+		"runlog":     &runlog,
+		"npm":        &npm,
 		"pocketbase": &pocketbaseSystem{source: filepath.Join(root, "bench/peers/pocketbase"), bin: filepath.Join(work, "pocketbase")},
-		"node":       &nodeSystem{source: filepath.Join(root, "bench/peers/node")},
+		"drizzle":    &nodeSystem{source: filepath.Join(root, "bench/peers/node"), handlers: "drizzle"},
+		"node":       &nodeSystem{source: filepath.Join(root, "bench/peers/node"), handlers: "plain"},
 	}
 	var chosen []system
 	for name := range strings.SplitSeq(o.systems, ",") {
 		s, ok := known[name]
 		if !ok {
-			return nil, fmt.Errorf("-systems: there is no %q; choose from runlog, pocketbase, node", name)
+			return nil, fmt.Errorf("-systems: there is no %q; choose from %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 		chosen = append(chosen, s)
 	}

@@ -225,8 +225,10 @@ func (c *contestant) check(p *plan) error {
 	return c.ledger.checkChannels(counts)
 }
 
+// close stops all systems; it may be called again.
 func (s *session) close() {
 	for _, c := range s.contestants {
 		c.process.stop()
 	}
+	s.contestants = s.contestants[:0:0]
 }

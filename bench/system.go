@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -111,22 +113,38 @@ type runlogSystem struct {
 	root string // the repository
 	app  string // the functions
 	bin  string // where the binary goes
-	body []byte
+	// variant tells apart several of them, which differ in flags; both are empty for the one that is compared with peers.
+	variant string
+	flags   []string
+	body    []byte
 }
 
-func (*runlogSystem) name() string { return "runlog" }
+func (s *runlogSystem) name() string {
+	if s.variant == "" {
+		return "runlog"
+	}
+	return "runlog, " + s.variant
+}
 
-func (*runlogSystem) about() string {
-	return "`runner serve` of this commit; every answer to a write waits for the disk's sync"
+func (s *runlogSystem) about() string {
+	if s.variant == "" {
+		return "`runner serve` of this commit; every answer to a write waits for the disk's sync"
+	}
+	return "the same with `" + strings.Join(s.flags, " ") + "`"
 }
 
 func (s *runlogSystem) build(ctx context.Context) error {
+	if slices.Contains(s.flags, "--convex-package=npm") {
+		if err := runTool(ctx, s.app, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
+			return err
+		}
+	}
 	return runTool(ctx, s.root, "go", "build", "-o", s.bin, "./cmd/runner")
 }
 
 func (s *runlogSystem) command(dir string, port int) *exec.Cmd {
-	return exec.Command(s.bin, "serve", "--functions", s.app, "--data", dir,
-		"--listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	flags := []string{"serve", "--functions", s.app, "--data", dir, "--listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	return exec.Command(s.bin, append(flags, s.flags...)...)
 }
 
 func (*runlogSystem) readyPath() string { return "/readyz" }
@@ -261,28 +279,39 @@ func (s *pocketbaseSystem) command(dir string, port int) *exec.Cmd {
 
 func (*pocketbaseSystem) readyPath() string { return "/api/health" }
 
-// nodeSystem is Node's HTTP server over SQLite.
+// nodeSystem is Node's HTTP server over SQLite, with handlers of one of two kinds.
 type nodeSystem struct {
 	routes
 	source string // peers/node
+	// handlers is "plain" for prepared statements, or "drizzle".
+	handlers string
 }
 
-func (*nodeSystem) name() string { return "Node + SQLite" }
+func (s *nodeSystem) name() string {
+	if s.handlers == "plain" {
+		return "Node + SQLite"
+	}
+	return "Node + Drizzle + SQLite"
+}
 
-func (*nodeSystem) about() string {
-	return "Node's own HTTP server, prepared statements on SQLite through `libsql` 0.5.29, no framework; " +
-		"WAL with `synchronous=NORMAL`: a commit does not wait for the disk"
+func (s *nodeSystem) about() string {
+	with := "prepared statements, nothing else"
+	if s.handlers == "drizzle" {
+		with = "queries through Drizzle ORM 0.45, as the published benchmark's server has them"
+	}
+	return "Node's own HTTP server, SQLite through `libsql` 0.5.29, " + with +
+		"; WAL with `synchronous=NORMAL`: a commit does not wait for the disk"
 }
 
 func (s *nodeSystem) build(ctx context.Context) error {
-	if _, err := os.Stat(s.source + "/node_modules/libsql/package.json"); err == nil {
+	if _, err := os.Stat(s.source + "/node_modules/drizzle-orm/package.json"); err == nil {
 		return nil
 	}
 	return runTool(ctx, s.source, "npm", "ci", "--no-audit", "--no-fund")
 }
 
 func (s *nodeSystem) command(dir string, port int) *exec.Cmd {
-	return exec.Command("node", s.source+"/server.mjs", dir+"/bench.sqlite", strconv.Itoa(port))
+	return exec.Command("node", s.source+"/server.mjs", s.handlers, dir+"/bench.sqlite", strconv.Itoa(port))
 }
 
 func (*nodeSystem) readyPath() string { return "/count?channel=none" }

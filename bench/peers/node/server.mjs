@@ -1,13 +1,13 @@
-// The benchmark's handlers on Node's own HTTP server and SQLite, with prepared statements and no framework: the
-// least that a server of this kind can do per request. WAL and synchronous NORMAL, so a commit does not wait for the
-// disk, as PocketBase's does not.
+// The benchmark's handlers on Node's own HTTP server and SQLite, no framework. WAL and synchronous NORMAL, so a commit does not
+// wait for the disk, as PocketBase's does not.
 //
-//   node server.mjs FILE PORT
+//   node server.mjs plain|drizzle FILE PORT
 
 import { createServer } from "node:http";
-import Database from "libsql";
+import Database from "better-sqlite3";
 
-const [file, port] = process.argv.slice(2);
+const [kind, file, port] = process.argv.slice(2);
+const { handlers } = await import(`./${kind}.mjs`);
 const db = new Database(file);
 db.exec("PRAGMA journal_mode = WAL");
 db.exec("PRAGMA synchronous = NORMAL");
@@ -19,22 +19,10 @@ db.exec(
 );
 db.exec("CREATE INDEX IF NOT EXISTS messages_channel ON messages (channel, created)");
 
-const selectAccount = db.prepare("SELECT number, balance FROM accounts WHERE number = ?");
-const updateAccount = db.prepare("UPDATE accounts SET balance = ? WHERE number = ?");
 const insertAccount = db.prepare("INSERT INTO accounts (number, balance) VALUES (?, ?)");
 const insertMessage = db.prepare("INSERT INTO messages (channel, author, body, created) VALUES (?, ?, ?, ?)");
-const selectMessages = db.prepare("SELECT * FROM messages WHERE channel = ? ORDER BY created DESC LIMIT 10");
 const countMessages = db.prepare("SELECT count(*) AS n FROM messages WHERE channel = ?");
 const selectBalances = db.prepare("SELECT balance FROM accounts WHERE number >= ? AND number < ? ORDER BY number");
-
-const transfer = db.transaction(({ from, to, amount }) => {
-  const source = selectAccount.get(from);
-  const target = selectAccount.get(to);
-  if (source.balance < amount) throw new Error("insufficient funds");
-  updateAccount.run(source.balance - amount, from);
-  updateAccount.run(target.balance + amount, to);
-  return null;
-});
 
 const seedAccounts = db.transaction(({ start, count, balance }) => {
   for (let i = start; i < start + count; i++) insertAccount.run(i, balance);
@@ -48,8 +36,7 @@ const seedMessages = db.transaction(({ channel, count }) => {
   return count;
 });
 
-const send = ({ channel, author, body }) =>
-  Number(insertMessage.run(channel, author, body, Date.now()).lastInsertRowid);
+const { transfer, send, list, get } = handlers(db);
 
 const posts = {
   "/jstransfer": transfer,
@@ -59,8 +46,8 @@ const posts = {
 };
 
 const gets = {
-  "/jslist": (query) => selectMessages.all(query.get("channel")),
-  "/jsget": (query) => selectAccount.get(Number(query.get("number"))) ?? null,
+  "/jslist": (query) => list(query.get("channel")),
+  "/jsget": (query) => get(Number(query.get("number"))),
   "/count": (query) => countMessages.get(query.get("channel")).n,
   "/balances": (query) => {
     const start = Number(query.get("start"));
