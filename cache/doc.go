@@ -1,7 +1,8 @@
 // Package cache keeps the results of queries together with what they read.
 //
 // Invariant: what Do returns for a snapshot is what running the query on that snapshot would return. A stored result
-// serves a later snapshot only if no commit in between touched its read set or changed the catalog; one that depends on
+// serves a later snapshot only if no commit in between touched its read set or changed the catalog (an environment variable is in
+// the read sets of those that read it); one that depends on
 // who calls serves that caller alone; one that looked at the clock serves for a few seconds.
 //
 // Any goroutine may call a Cache. It owns no goroutine. Identical queries that are under way at once run once: the first

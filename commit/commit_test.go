@@ -155,13 +155,12 @@ func TestCatalogChangeConflicts(t *testing.T) {
 	db := newDatabase(t, Options{})
 	table := db.addTable("t")
 	old := db.Applied()
-	env := schema.NewEnvDoc(named(schema.EnvTable, "X"), 0, "X", "1")
-	db.system(env)
+	db.addTable("other")
 	reads := index.NewReadSet()
 	reads.AddPoint(named(table, "nothing"))
 	var conflict *ConflictError
 	_, err := db.Submit(t.Context(), &Request{Snapshot: old.Timestamp(), Reads: reads, Call: log.Call{Function: "m.js:f"}})
-	if !errors.As(err, &conflict) || !conflict.Catalog || conflict.TableName != "_environment_variables" || conflict.ID != env.ID ||
+	if !errors.As(err, &conflict) || !conflict.Catalog || conflict.TableName != "_tables" || conflict.ID != named(schema.TablesTable, "other") ||
 		conflict.Function != "_system/push" || conflict.Loser != "m.js:f" {
 		t.Errorf("an old snapshot: %v", err)
 	}
@@ -170,6 +169,35 @@ func TestCatalogChangeConflicts(t *testing.T) {
 	}
 	if _, err := db.Submit(t.Context(), &Request{Snapshot: old.Timestamp(), Call: log.Call{Kind: log.Action}}); err != nil {
 		t.Errorf("an event that read and wrote nothing: %v", err)
+	}
+}
+
+// An environment variable conflicts with those that read it, and with nobody else.
+func TestEnvironmentChangeConflicts(t *testing.T) {
+	db := newDatabase(t, Options{})
+	table := db.addTable("t")
+	old := db.Applied()
+	reading := func(ids ...value.ID) *Request {
+		reads := index.NewReadSet()
+		for _, id := range ids {
+			reads.AddPoint(id)
+		}
+		return &Request{Snapshot: old.Timestamp(), Reads: reads, Call: log.Call{Function: "m.js:f"}}
+	}
+	set, other := old.Catalog().EnvID("SET"), old.Catalog().EnvID("OTHER")
+	db.system(schema.NewEnvDoc(set, 0, "SET", "1"))
+	var conflict *ConflictError
+	if _, err := db.Submit(t.Context(), reading(set)); !errors.As(err, &conflict) || conflict.Catalog || conflict.TableName != "_environment_variables" || conflict.ID != set {
+		t.Errorf("it read the variable: %v", err)
+	}
+	if _, err := db.Submit(t.Context(), reading(other, named(table, "nothing"))); err != nil {
+		t.Errorf("it read another variable: %v", err)
+	}
+	if got := db.Applied().CatalogTimestamp(); got > old.Timestamp() {
+		t.Errorf("the catalog of all is said to have changed at %d", got)
+	}
+	if v, ok := db.Applied().Catalog().Env("SET"); v != "1" || !ok {
+		t.Errorf("the variable is %q, %v", v, ok)
 	}
 }
 

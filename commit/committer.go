@@ -43,7 +43,7 @@ type Committer struct {
 	// The rest belongs to the writer.
 	offset log.Offset
 	ts     log.Timestamp
-	// catalogChange is the last entry that changed the catalog; zero if none did since Open.
+	// catalogChange is the last entry that changed the catalog, environment variables aside; zero if none did since Open.
 	catalogChange ConflictError
 }
 
@@ -56,7 +56,7 @@ type group struct {
 	writes   int
 	begun    time.Time
 	appended time.Time
-	// catalogChanged ends the group.
+	// catalogChanged, environment variables included, ends the group.
 	catalogChanged bool
 	sync           *log.Sync
 	snapshot       *index.Snapshot

@@ -83,7 +83,7 @@ type ConflictError struct {
 	Function  string
 	// Loser is what the refused call ran.
 	Loser string
-	// Catalog says that the other changed tables, indexes, functions or variables: that conflicts with every older snapshot.
+	// Catalog says that the other changed tables, indexes or functions: that conflicts with every older snapshot.
 	Catalog bool
 
 	touch index.Touch

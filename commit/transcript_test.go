@@ -49,7 +49,7 @@ func (p *play) command(t *testing.T, d *datadriven.TestData) string {
 	case "table":
 		p.table(d)
 	case "push":
-		p.db.system(schema.NewEnvDoc(named(schema.EnvTable, fmt.Sprint(p.db.Applied().Offset())), 0, fmt.Sprintf("V%d", p.db.Applied().Offset()), ""))
+		p.db.addTable(fmt.Sprintf("pushed%d", p.db.Applied().Offset()))
 	case "begin":
 		s := p.db.Applied()
 		tx := &playTx{s: s, req: &Request{Snapshot: s.Timestamp(), Reads: index.NewReadSet(), Call: log.Call{Kind: log.Mutation, Function: d.CmdArgs[0].Key}}}

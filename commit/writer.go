@@ -70,7 +70,7 @@ func (c *Committer) place(g *group, s *submission, now log.Timestamp) error {
 		return err
 	}
 	s.stamp(c.offset+1, max(now, c.ts+1))
-	before := c.indexes.CatalogTimestamp()
+	catalog, changed := c.indexes.Catalog(), c.indexes.CatalogTimestamp()
 	if err := c.indexes.Apply(s.entry); err != nil {
 		if stale, ok := isStale(err); ok {
 			return c.staleWrite(s.req, stale)
@@ -78,8 +78,8 @@ func (c *Committer) place(g *group, s *submission, now log.Timestamp) error {
 		return fmt.Errorf("commit %s: %w", s.req.Call.Function, err)
 	}
 	c.offset, c.ts = s.entry.Offset, s.entry.Timestamp
-	if c.indexes.CatalogTimestamp() != before {
-		g.catalogChanged = true
+	g.catalogChanged = g.catalogChanged || c.indexes.Catalog() != catalog
+	if c.indexes.CatalogTimestamp() != changed {
 		c.noteCatalogChange(s.entry)
 	}
 	g.entries = append(g.entries, s.entry)

@@ -65,6 +65,7 @@ func (h *transactionHost) do(ctx context.Context, op *isolates.Op) (a isolates.A
 	case isolates.OpIdentity:
 		a.Value = h.identity()
 	case isolates.OpEnv:
+		h.t.reads.AddPoint(h.t.catalog.EnvID(op.Name))
 		a.Text, a.Found = h.r.env(h.t.catalog, op.Name)
 	case isolates.OpMetadata:
 		a.Value, a.Err = h.metadata(op.Name)

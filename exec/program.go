@@ -46,6 +46,9 @@ func (p *programs) load(hash [32]byte) (*isolates.Program, error) {
 	return program, nil
 }
 
+// Program gives the program of a bundle that was pushed.
+func (r *Runner) Program(hash [32]byte) (*isolates.Program, error) { return r.programs.load(hash) }
+
 // Program makes a bundle ready to run: bundle and isolates do not know each other.
 func Program(b *bundle.Bundle) *isolates.Program {
 	out := &isolates.Bundle{Hash: b.Hash, Modules: make([]isolates.Module, len(b.Modules))}

@@ -73,7 +73,8 @@ func (ix *Indexes) Snapshot() *Snapshot { return ix.published.Load() }
 // Catalog returns the tables and indexes as of the last entry applied, for the committer.
 func (ix *Indexes) Catalog() *schema.Catalog { return ix.state.catalog }
 
-// CatalogTimestamp returns when the catalog last changed, for the committer; 0 if it has not since the indexes were loaded.
+// CatalogTimestamp returns when the catalog last changed, environment variables aside, for the committer; 0 if it has not
+// since the indexes were loaded.
 func (ix *Indexes) CatalogTimestamp() log.Timestamp { return ix.state.catalogTS }
 
 // Window returns the recent writes.

@@ -46,8 +46,8 @@ func (s *Snapshot) Offset() log.Offset { return s.offset }
 // Catalog returns the tables and indexes as of the snapshot.
 func (s *Snapshot) Catalog() *schema.Catalog { return s.catalog }
 
-// CatalogTimestamp returns the timestamp of the last commit that changed the catalog; 0 if none did since the indexes
-// were loaded.
+// CatalogTimestamp returns the timestamp of the last commit that changed the catalog, environment variables aside; 0 if
+// none did since the indexes were loaded.
 func (s *Snapshot) CatalogTimestamp() log.Timestamp { return s.catalogTS }
 
 func (s *Snapshot) view(table value.TableNumber) *tableView {

@@ -135,7 +135,9 @@ func (s *state) apply(e *log.Entry) error {
 	}
 	if catalog != s.catalog {
 		s.reconcile(catalog)
-		s.catalogTS = e.Timestamp
+		if changesMoreThanEnv(e.Writes) {
+			s.catalogTS = e.Timestamp
+		}
 	}
 	s.touches = s.touches[:0]
 	for i := range s.staged {
@@ -144,6 +146,12 @@ func (s *state) apply(e *log.Entry) error {
 	clear(s.staged)
 	s.offset, s.ts = e.Offset, e.Timestamp
 	return nil
+}
+
+// changesMoreThanEnv says whether writes change what every call depends on. An environment variable is read like a
+// document and stands in the read sets of those that read it.
+func changesMoreThanEnv(writes []log.Write) bool {
+	return slices.ContainsFunc(writes, func(w log.Write) bool { return schema.AffectsCatalog(w.ID.Table) && w.ID.Table != schema.EnvTable })
 }
 
 // foldCatalog returns the catalog after writes.

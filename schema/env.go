@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"crypto/sha256"
 	"strings"
 
 	"runlog/value"
@@ -36,7 +37,17 @@ func (c *Catalog) SetEnv(name, text string, src Source) (SystemWrite, error) {
 	if exists {
 		return NewEnvDoc(old.id, old.created, name, text), nil
 	}
-	return NewEnvDoc(src.NewID(EnvTable), src.CreationTime(), name, text), nil
+	return NewEnvDoc(c.EnvID(name), src.CreationTime(), name, text), nil
+}
+
+// EnvID is the document that holds the variable of this name, or would hold it: to read a variable, even one that is
+// not set, is to read that document.
+func (c *Catalog) EnvID(name string) value.ID {
+	if v, ok := c.env[name]; ok {
+		return v.id
+	}
+	hash := sha256.Sum256([]byte(name))
+	return value.NewID(EnvTable, [14]byte(hash[:14]), 0)
 }
 
 // UnsetEnv returns the write that removes an environment variable; false if it does not exist.

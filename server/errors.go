@@ -8,6 +8,7 @@ import (
 
 	"runlog/exec"
 	"runlog/internal/auth"
+	"runlog/internal/deploy"
 )
 
 // A wireError is an answer outside of 200: what `{"code":…,"message":…}` holds, and its status.
@@ -111,11 +112,14 @@ func (x *exchange) classify(err error) *wireError {
 	var wire *wireError
 	var refused *auth.Error
 	var system *exec.SystemError
+	var push *deploy.Error
 	switch {
 	case errors.As(err, &wire):
 		return wire
 	case errors.As(err, &refused):
 		return &wireError{refused.Status, refused.Code, refused.Message}
+	case errors.As(err, &push):
+		return &wireError{http.StatusBadRequest, push.Code, push.Message}
 	case errors.As(err, &system):
 		return x.classifySystem(system)
 	case errors.Is(err, context.Canceled) && x.r.Context().Err() != nil:

@@ -10,6 +10,7 @@ import (
 	"runlog/exec"
 	"runlog/internal/auth"
 	"runlog/internal/clock"
+	"runlog/internal/deploy"
 	"runlog/log"
 )
 
@@ -35,10 +36,20 @@ type Authenticator interface {
 	CheckKey(key string) (auth.Caller, error)
 }
 
+// An Environment holds the variables that functions read as process.env; *deploy.Deployer is one.
+type Environment interface {
+	// Environment returns the variables that were set, by name.
+	Environment() map[string]string
+	// ChangeEnvironment sets and removes variables. Errors of the caller's are *deploy.Error.
+	ChangeEnvironment(ctx context.Context, change deploy.EnvironmentChange) error
+}
+
 // A Backend is what a Server serves, once it is there.
 type Backend struct {
 	Runner Runner
 	Auth   Authenticator
+	// Environment may be nil: then there are no routes for it.
+	Environment Environment
 	// Detail returns what /readyz shows beside readiness, as JSON marshals it; nil shows nothing.
 	Detail func() any
 }

@@ -31,6 +31,11 @@ func (s *Server) routes() {
 	s.handle("POST /api/run/{path...}", runFunction)
 	s.handle("GET /api/check_admin_key", checkAdminKey)
 
+	for _, prefix := range [...]string{"/api/", "/api/v1/"} {
+		s.handle("GET "+prefix+"list_environment_variables", listEnvironment)
+		s.handle("POST "+prefix+"update_environment_variables", updateEnvironment)
+	}
+
 	s.handle("GET /{$}", text("This Convex deployment is running. See https://docs.convex.dev/."))
 	s.handle("GET /version", text(s.options.Version))
 	s.handle("GET /instance_version", text(s.options.Version))

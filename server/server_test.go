@@ -17,6 +17,7 @@ import (
 
 	"runlog/exec"
 	"runlog/internal/auth"
+	"runlog/internal/deploy"
 	"runlog/log"
 	"runlog/value"
 )
@@ -112,6 +113,27 @@ func (viewers) Keys() ([]auth.Record, error) {
 	return []auth.Record{r}, err
 }
 
+// fakeEnvironment is variables that refuse one name.
+type fakeEnvironment map[string]string
+
+func (f fakeEnvironment) Environment() map[string]string { return f }
+
+func (f fakeEnvironment) ChangeEnvironment(_ context.Context, change deploy.EnvironmentChange) error {
+	for _, c := range change.Changes {
+		switch {
+		case c.Name == "BAD":
+			return &deploy.Error{Code: "EnvironmentVariableNameInvalid", Message: "bad"}
+		case c.Name == "BROKEN":
+			return errors.New("secret detail")
+		case c.Value == nil:
+			delete(f, c.Name)
+		default:
+			f[c.Name] = *c.Value + "/" + change.RequestID
+		}
+	}
+	return nil
+}
+
 func newTestServer(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	if o.Logger == nil {
@@ -130,7 +152,7 @@ func testBackend(tb testing.TB) Backend {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return Backend{Runner: fakeRunner{}, Auth: a, Detail: func() any { return map[string]int{"offset": 3} }}
+	return Backend{Runner: fakeRunner{}, Auth: a, Environment: fakeEnvironment{"A": "1"}, Detail: func() any { return map[string]int{"offset": 3} }}
 }
 
 // TestTranscripts runs testdata. A request is written as it goes over the wire; `server` makes a new one, with the

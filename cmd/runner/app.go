@@ -39,6 +39,9 @@ type app struct {
 	served    chan error // what Serve returned, sent once
 	url       string
 
+	// environmentChanged is sent to, by requests, when an environment variable was changed.
+	environmentChanged chan struct{}
+
 	// printed is the key that was created by this start; "" if there were keys.
 	printed string
 	// local is what server.json says.
@@ -57,7 +60,7 @@ type mode struct {
 // openApp starts a server that is not ready yet. Close ends it.
 func openApp(ctx context.Context, f *serverFlags, m mode) (_ *app, err error) {
 	tuneGC()
-	a := &app{flags: f, logger: m.logger, served: make(chan error, 1)}
+	a := &app{flags: f, logger: m.logger, served: make(chan error, 1), environmentChanged: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -232,7 +235,7 @@ func (a *app) ready(m mode) error {
 	if err != nil {
 		return fmt.Errorf("admin key: %w", err)
 	}
-	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Detail: a.detail})
+	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged}, Detail: a.detail})
 	return a.local.write(a.flags.data)
 }
 

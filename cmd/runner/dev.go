@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runlog/exec"
+	"runlog/internal/deploy"
 	"runlog/isolates/bundle"
 )
 
@@ -89,7 +90,8 @@ func (p *program) dev(ctx context.Context, f *serverFlags, dir string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	first, ok := a.pushNext(ctx, builds)
+	w := &devWatch{app: a, builds: builds}
+	first, ok := w.pushNext(ctx)
 	if !ok {
 		return nil
 	}
@@ -100,7 +102,7 @@ func (p *program) dev(ctx context.Context, f *serverFlags, dir string) (err erro
 	c.say(first.String())
 	c.say(a.hints())
 	for last := first; ; {
-		now, ok := a.pushNext(ctx, builds)
+		now, ok := w.pushNext(ctx)
 		if !ok {
 			return nil
 		}
@@ -144,13 +146,47 @@ func (a *app) watchFunctions(ctx context.Context, dir string) (builds <-chan bun
 	return results, func() error { cancel(); return w.Close() }, nil
 }
 
-// pushNext pushes the next build; false if ctx ended first.
-func (a *app) pushNext(ctx context.Context, builds <-chan bundle.Result) (pushed, bool) {
-	select {
-	case r := <-builds:
-		p := a.deploy(ctx, r, time.Now())
+// A devWatch pushes builds as they come.
+type devWatch struct {
+	*app
+	builds <-chan bundle.Result
+	last   bundle.Result
+	failed bool
+}
+
+// pushNext pushes the next build, or the last one once more if it failed and a variable was changed, which may be what
+// it lacked; false if ctx ended first.
+func (w *devWatch) pushNext(ctx context.Context) (pushed, bool) {
+	for {
+		select {
+		case w.last = <-w.builds:
+		case <-w.environmentChanged:
+			if !w.failed || w.last.Err != nil {
+				continue
+			}
+		case <-ctx.Done():
+			return pushed{}, false
+		}
+		p := w.deploy(ctx, w.last, time.Now())
+		w.failed = p.err != nil
 		return p, ctx.Err() == nil
-	case <-ctx.Done():
-		return pushed{}, false
 	}
+}
+
+// A toldEnvironment tells of each change, after it was made.
+type toldEnvironment struct {
+	*deploy.Deployer
+	// changed has room for one: whoever takes it looks at all changes up to then.
+	changed chan<- struct{}
+}
+
+func (e toldEnvironment) ChangeEnvironment(ctx context.Context, change deploy.EnvironmentChange) error {
+	err := e.Deployer.ChangeEnvironment(ctx, change)
+	if err == nil {
+		select {
+		case e.changed <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }

@@ -129,13 +129,8 @@ func (p *push) run(ctx context.Context, begin time.Time) error {
 
 // analyze evaluates the modules and reads functions and schema.
 func (p *push) analyze(ctx context.Context, begin time.Time) error {
-	env := map[string]string{"CONVEX_CLOUD_URL": p.options.CloudURL, "CONVEX_SITE_URL": p.options.SiteURL}
-	catalog := p.options.Committer.Visible().Catalog()
-	for _, name := range catalog.EnvNames() {
-		env[name], _ = catalog.Env(name)
-	}
 	analysis, err := p.options.Isolates.Analyze(ctx, &isolates.AnalyzeRequest{
-		Program: p.program, Env: env, Now: begin.UnixMilli(), Seed: p.options.Seed(),
+		Program: p.program, Env: p.environment(p.options.Committer.Visible().Catalog()), Now: begin.UnixMilli(), Seed: p.options.Seed(),
 	})
 	if err != nil {
 		return analysisError(err)
