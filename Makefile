@@ -11,7 +11,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NESTED := $(patsubst %/go.mod,%,$(wildcard test/go.mod bench/go.mod))
 
 # The packages whose goroutines meet.
-RACED := ./commit/... ./index/... ./log/... ./exec/... ./isolates/... ./server/... ./internal/engine/...
+RACED := ./commit/... ./index/... ./log/... ./exec/... ./isolates/... ./server/...
 
 # Packages with transcripts: those whose tests import datadriven take the flag -rewrite, others reject it.
 GOLDEN = $(shell $(GO) list -f '{{range .TestImports}}{{if eq . "github.com/cockroachdb/datadriven"}}{{$$.ImportPath}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/cockroachdb/datadriven"}}{{$$.ImportPath}} {{end}}{{end}}' ./...)
@@ -108,6 +108,10 @@ lint: ## Formatting, go vet, staticcheck, and the house rules of internal/lint
 .PHONY: e2e
 e2e: deps deps-kafka ## Only the end-to-end suites
 	cd test && $(GO) test -count=1 -timeout 15m ./...
+
+.PHONY: soak
+soak: deps ## The randomised and killing tests, at length
+	cd test && RUNLOG_SOAK_ROUNDS=100 $(GO) test -count=1 -timeout 60m -v -run 'Killed' ./...
 
 .PHONY: check
 check: lint test race ## Everything a change has to pass, and a clean work tree after it

@@ -28,6 +28,10 @@ func (h *actionHost) do(ctx context.Context, op *isolates.Op) (a isolates.Answer
 	switch op.Kind {
 	case isolates.OpCall:
 		return h.run(ctx, op.Call)
+	case isolates.OpSchedule:
+		a.Text, a.Err = h.schedule(ctx, op)
+	case isolates.OpCancel:
+		a.Err = h.cancel(ctx, op)
 	case isolates.OpIdentity:
 		a.Value = encodeIdentity(h.call.Identity)
 	case isolates.OpEnv:

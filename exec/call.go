@@ -26,7 +26,10 @@ type Call struct {
 	// Journal is the end cursor that a paginated query has to keep to, as an Outcome of the same query gave it; empty for none.
 	Journal string
 
-	// parent is the action that made the call; empty for a client's.
+	// Job is the document of _scheduled_functions or _cron_jobs whose run the call is; zero for others.
+	Job value.ID
+
+	// parent is the action that made the call, or the job whose run it is; empty for a client's.
 	parent string
 }
 
@@ -76,9 +79,6 @@ type FunctionError struct {
 }
 
 func (e *FunctionError) Error() string { return e.Message }
-
-// ErrorData returns Data, for who tells failures apart without knowing the type.
-func (e *FunctionError) ErrorData() value.Encoded { return e.Data }
 
 // A SystemError says that the runner could not run the call: overload, a deadline, a lost race, a bug of ours.
 type SystemError struct {

@@ -62,6 +62,10 @@ func (h *transactionHost) do(ctx context.Context, op *isolates.Op) (a isolates.A
 		a = h.write(op)
 	case isolates.OpCall:
 		return h.nested(ctx, op.Call)
+	case isolates.OpSchedule:
+		a.Text, a.Err = h.schedule(op)
+	case isolates.OpCancel:
+		a.Err = h.cancel(op)
 	case isolates.OpIdentity:
 		a.Value = h.identity()
 	case isolates.OpEnv:
@@ -77,10 +81,6 @@ func (h *transactionHost) do(ctx context.Context, op *isolates.Op) (a isolates.A
 
 // unsupported refuses what this host does not serve, by name.
 func unsupported(op *isolates.Op) *isolates.HostError {
-	switch op.Kind {
-	case isolates.OpSchedule, isolates.OpCancel:
-		return hostError("SchedulerNotSupported", "ctx.scheduler is not supported by this server.")
-	}
 	switch op.Kind {
 	case isolates.OpFetch:
 		return hostError("FetchNotSupported", "fetch() is not supported by this server.")
@@ -227,11 +227,15 @@ func (h *transactionHost) metadata(name string) (value.Encoded, *isolates.HostEr
 }
 
 func requestMetadata(call *Call) value.Encoded {
+	scheduled := value.Null()
+	if call.Job.Table == schema.ScheduledTable {
+		scheduled = value.OfString(call.Job.String())
+	}
 	return value.Encode(value.OfObject([]value.Field{
 		{Name: "authToken", Value: value.Null()},
 		{Name: "ip", Value: value.Null()},
 		{Name: "requestId", Value: value.OfString(call.RequestID)},
-		{Name: "scheduledFunctionId", Value: value.Null()},
+		{Name: "scheduledFunctionId", Value: scheduled},
 		{Name: "userAgent", Value: value.Null()},
 	}))
 }
@@ -250,7 +254,7 @@ func (t *transaction) metrics() value.Encoded {
 		metric("databaseQueries", t.reads.Intervals(), t.limits.ReadIntervals),
 		metric("documentsRead", t.used.documentsRead, t.limits.DocumentsRead),
 		metric("documentsWritten", t.used.documentsWritten, t.limits.DocumentsWritten),
-		metric("functionsScheduled", 0, 0),
-		metric("scheduledFunctionArgsBytes", 0, 0),
+		metric("functionsScheduled", t.used.scheduled, scheduledMax),
+		metric("scheduledFunctionArgsBytes", t.used.scheduledArgsBytes, scheduledArgsMax),
 	}))
 }

@@ -142,6 +142,11 @@ func (a *attempt) run(ctx context.Context, snapshot *index.Snapshot, inTurn bool
 		return nil, err
 	}
 	a.result, a.logs = result.Value, logLines(result.Logs)
+	if a.call.Job != (value.ID{}) {
+		if err := t.endJob(a.call.Job, ending{state: schema.JobSuccess, logs: a.logs}); err != nil {
+			return nil, err
+		}
+	}
 	return &commit.Request{
 		Snapshot: snapshot.Timestamp(),
 		Reads:    &t.reads,

@@ -83,10 +83,19 @@ func checkTableAccess(table string, system bool) *isolates.HostError {
 		}
 		return hostError("SystemTableError", "User tables cannot be accessed with db.system.")
 	}
-	if system && table != "_storage" && table != "_scheduled_functions" {
+	if system && !readableSystemTable(table) {
 		return hostError("SystemTableError", "The system table %s cannot be read.", table)
 	}
 	return nil
+}
+
+// readableSystemTable says which system tables functions read through db.system.
+func readableSystemTable(table string) bool {
+	switch table {
+	case "_storage", "_scheduled_functions", "_cron_jobs", "_cron_job_logs":
+		return true
+	}
+	return false
 }
 
 // A cursor walks the documents of a plan: those of the snapshot and the transaction's own, in key order.

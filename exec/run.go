@@ -34,6 +34,11 @@ func (n *run) whole(ctx context.Context, snapshot *index.Snapshot, seed [32]byte
 	for lost := 0; ; {
 		t := newTransaction(snapshot, limits, seed, now)
 		t.endCursor = n.call.Journal
+		if n.call.Job != (value.ID{}) {
+			if err := t.beginJob(n.call.Job); err != nil {
+				return nil, nil, err
+			}
+		}
 		result, err := n.once(ctx, t, strict)
 		switch {
 		case errors.Is(err, isolates.ErrAssumption) && !strict:

@@ -22,6 +22,8 @@ type SystemCall struct {
 	// Identity is who asked; may be nil.
 	Identity  *Identity
 	RequestID string
+	// Parent names the action or job the change was made for; empty for none.
+	Parent string
 }
 
 // A SystemTransaction changes system documents against the head of the log.
@@ -80,7 +82,7 @@ func (r *Runner) System(ctx context.Context, call SystemCall, change func(*Syste
 			ResultHash: sha256.Sum256(result),
 			Call: log.Call{
 				Kind: log.System, Function: call.Verb, Args: value.Encode(call.Args), Identity: identityJSON(call.Identity),
-				RequestID: call.RequestID, Seed: t.seed, Now: t.milliseconds(), Attempts: 1,
+				RequestID: call.RequestID, Parent: call.Parent, Seed: t.seed, Now: t.milliseconds(), Attempts: 1,
 			},
 		}, nil
 	})

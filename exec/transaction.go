@@ -49,6 +49,8 @@ type transaction struct {
 type usage struct {
 	documentsRead, bytesRead       int
 	documentsWritten, bytesWritten int
+	// scheduled counts functions scheduled, scheduledArgsBytes their arguments.
+	scheduled, scheduledArgsBytes int
 }
 
 // A pending is the newest state of one written document.

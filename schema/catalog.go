@@ -128,7 +128,7 @@ func (c *Catalog) IndexName(table value.TableNumber, id IndexID) (string, bool) 
 func (c *Catalog) QueryIndex(name string) (*Index, error) {
 	table, index, _ := strings.Cut(name, ".")
 	x, ok := c.Index(table, index)
-	if !ok {
+	if !ok || strings.HasPrefix(index, "_") {
 		return nil, errorf("IndexNotFoundError", "Index %s not found.", name)
 	}
 	return x, x.Usable(name)

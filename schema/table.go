@@ -16,6 +16,8 @@ const (
 	ModulesTable     value.TableNumber = 521
 	ScheduledTable   value.TableNumber = 539
 	StorageTable     value.TableNumber = 540
+	CronsTable       value.TableNumber = 541
+	CronRunsTable    value.TableNumber = 542
 
 	// FirstUserTable is the lowest number of a table that a user defined; all below are the system's.
 	FirstUserTable value.TableNumber = 10001
@@ -27,14 +29,39 @@ func IsSystem(n value.TableNumber) bool { return n < FirstUserTable }
 // AffectsCatalog reports whether a write to the table changes the catalog, so that Apply wants to see it.
 func AffectsCatalog(n value.TableNumber) bool { return n >= TablesTable && n <= EnvTable }
 
+// Indexes of system tables. Their names begin with an underscore and queries of users do not find them.
+const (
+	// DueIndex orders the jobs of ScheduledTable and CronsTable by state, then by when they are due.
+	DueIndex IndexID = 3
+	// CompletedIndex orders the jobs of ScheduledTable by when they ended; those that did not come first.
+	CompletedIndex IndexID = 4
+	// CronIndex orders the runs of CronRunsTable by the name of their cron, then by when they ended.
+	CronIndex IndexID = 5
+)
+
+// systemIndex is an index that a system table always has.
+func systemIndex(table value.TableNumber, id IndexID, name string, fields ...value.FieldPath) *Index {
+	return &Index{ID: id, Table: table, State: Ready, IndexDef: IndexDef{Name: name, Kind: DatabaseIndex, Fields: fields}}
+}
+
 // systemTableNames are the system tables, ascending by name.
 func systemTableNames() []Table {
+	stateKind := value.FieldPath{"state", "kind"}
 	return []Table{
+		{Number: CronRunsTable, Name: "_cron_job_logs", Indexes: []*Index{
+			systemIndex(CronRunsTable, CronIndex, "_cron", value.FieldPath{"name"}),
+		}},
+		{Number: CronsTable, Name: "_cron_jobs", Indexes: []*Index{
+			systemIndex(CronsTable, DueIndex, "_due", stateKind, value.FieldPath{"nextTime"}),
+		}},
 		{Number: DeploymentsTable, Name: "_deployments"},
 		{Number: EnvTable, Name: "_environment_variables"},
 		{Number: IndexTable, Name: "_index"},
 		{Number: ModulesTable, Name: "_modules"},
-		{Number: ScheduledTable, Name: "_scheduled_functions"},
+		{Number: ScheduledTable, Name: "_scheduled_functions", Indexes: []*Index{
+			systemIndex(ScheduledTable, CompletedIndex, "_completed", value.FieldPath{"completedTime"}),
+			systemIndex(ScheduledTable, DueIndex, "_due", stateKind, value.FieldPath{"scheduledTime"}),
+		}},
 		{Number: SchemasTable, Name: "_schemas"},
 		{Number: StorageTable, Name: "_storage"},
 		{Number: TablesTable, Name: "_tables"},
@@ -101,7 +128,7 @@ func (x *Index) Usable(name string) error {
 type Table struct {
 	Number value.TableNumber
 	Name   string
-	// Indexes that users defined, ascending by name.
+	// Indexes that users defined, ascending by name; of a system table, its own beside the built-in ones.
 	Indexes []*Index
 	// Document is what documents must match by the active schema; nil if anything goes.
 	Document *Validator

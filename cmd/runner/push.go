@@ -72,6 +72,7 @@ func changes(r *deploy.Report) string {
 	}{
 		{"new tables", r.Tables}, {"new indexes", r.Indexes}, {"dropped indexes", r.Dropped},
 		{"added", r.Added}, {"changed", r.Changed}, {"removed", r.Removed},
+		{"new crons", r.CronsAdded}, {"changed crons", r.CronsChanged}, {"removed crons", r.CronsRemoved},
 	} {
 		if len(part.names) > 0 {
 			fmt.Fprintf(&b, "\n  %s: %s", part.what, abridge(part.names))

@@ -60,8 +60,10 @@ type Report struct {
 	Tables, Indexes, Dropped []string
 	// SchemaChanged says that documents are held against another schema.
 	SchemaChanged bool
-	Timestamp     log.Timestamp
-	Elapsed       time.Duration
+	// CronsAdded, CronsChanged and CronsRemoved name crons.
+	CronsAdded, CronsChanged, CronsRemoved []string
+	Timestamp                              log.Timestamp
+	Elapsed                                time.Duration
 }
 
 // An Error says why a push was refused: the text is for the developer.
@@ -109,6 +111,7 @@ type push struct {
 
 	deployment *schema.Deployment
 	definition *schema.Definition
+	crons      []schema.CronSpec
 	// schemaText is the export JSON of definition; empty if there is no schema.
 	schemaText string
 }
@@ -148,6 +151,9 @@ func (p *push) analyze(ctx context.Context, begin time.Time) error {
 			return err
 		}
 		p.deployment.Functions[f.Path] = f
+	}
+	if err := p.readCrons(); err != nil {
+		return err
 	}
 	if analysis.Schema == nil {
 		return nil
@@ -319,7 +325,11 @@ func (p *push) activate(ctx context.Context, checked *index.Snapshot) error {
 		if err != nil {
 			return err
 		}
-		return t.Write(append(writes, deployed)...)
+		crons, err := p.planCrons(t, p.options.Clock.Now())
+		if err != nil {
+			return err
+		}
+		return t.Write(append(append(writes, deployed), crons...)...)
 	})
 	p.report.Timestamp = timestamp
 	return err

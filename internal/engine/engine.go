@@ -16,10 +16,10 @@ import (
 	"runlog/index"
 	"runlog/internal/clock"
 	"runlog/internal/deploy"
+	"runlog/internal/scheduler"
 	"runlog/isolates"
 	"runlog/isolates/process"
 	"runlog/log"
-	"runlog/subscriptions"
 )
 
 // Options configure an Engine. The zero Options but for Dir are good for production.
@@ -88,9 +88,8 @@ type Engine struct {
 	Isolates, Actions isolates.Runner
 	Runner            *exec.Runner
 	Deployer          *deploy.Deployer
-	// Live holds the queries that clients follow.
-	Live *subscriptions.Set
 
+	// closers end the parts, and the scheduler, which nothing else speaks to.
 	closers []func() error
 }
 
@@ -147,11 +146,11 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 		Runner: e.Runner, Committer: e.Committer, Log: e.Log, Isolates: e.Actions, Clock: o.Clock, Seed: o.Seed,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL,
 	})
-	e.Live, err = subscriptions.Open(subscriptions.Options{Runner: e.Runner, Source: e.Committer, Window: e.Indexes.Window()})
+	jobs, err := scheduler.Open(scheduler.Options{Runner: e.Runner, Committer: e.Committer, Clock: o.Clock, Logger: o.Logger})
 	if err != nil {
 		return err
 	}
-	e.closers = append(e.closers, e.Live.Close)
+	e.closers = append(e.closers, jobs.Close)
 	return nil
 }
 

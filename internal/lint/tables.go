@@ -36,7 +36,6 @@ var places = map[string]place{
 	// Level 5 is mutually blind: what these have to say to each other goes through exec.
 	"commit":          {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
-	"subscriptions":   {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/auth":   {level: 5, imports: []string{"value"}},
@@ -44,12 +43,14 @@ var places = map[string]place{
 	// process runs the isolates of level 5 in child processes; it and exec do not know each other.
 	"isolates/process": {level: 6, imports: []string{"isolates", "value"}},
 
-	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "subscriptions", "value"}},
+	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "internal/auth", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	// scheduler finds what is due and has exec run it.
+	"internal/scheduler": {level: 7, imports: []string{"commit", "exec", "index", "log", "schema", "value"}},
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine.
-	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "subscriptions", "value"}},
+	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
 	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
@@ -91,6 +92,7 @@ var doors = []door{
 	{engine: "github.com/spf13/cobra", owners: []string{"cmd/runner"}},
 	{engine: "github.com/maypok86/otter/v2", owners: []string{"cache", "index"}},
 	{engine: "github.com/coder/websocket", owners: []string{"server"}},
+	{engine: "github.com/robfig/cron/v3", owners: []string{"schema"}},
 	{engine: "math/rand", owners: []string{"internal/rng"}, tests: []string{anyPackage}},
 	// log/slog is for operational output; package log is ours.
 	{engine: "log"},
