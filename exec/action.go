@@ -13,6 +13,7 @@ type actionHost struct {
 	r        *Runner
 	call     *Call
 	function *schema.Function
+	bodies   bodies
 }
 
 // Do executes ops in order. An action has several goroutines call it at once.
@@ -45,6 +46,10 @@ func (h *actionHost) do(ctx context.Context, op *isolates.Op) (a isolates.Answer
 		default:
 			a.Value, a.Err = h.r.metadata(op.Name, h.function)
 		}
+	case isolates.OpFetch:
+		return h.fetch(ctx, op)
+	case isolates.OpBodyOpen, isolates.OpBodyRead, isolates.OpBodyWrite, isolates.OpBodyClose:
+		return h.bodies.do(ctx, op)
 	default:
 		a.Err = unsupported(op)
 	}
@@ -109,10 +114,12 @@ func (r *Runner) act(ctx context.Context, call *Call, trace *trace) (*Outcome, e
 	}
 	limits := r.limits(schema.Action)
 	begin := r.now()
+	host := &actionHost{r: r, call: call, function: target.function}
+	defer host.bodies.closeAll()
 	result, err := r.options.Actions.Run(ctx, &isolates.Invocation{
 		Program: target.program, Module: target.function.Path.Module, Export: target.function.Path.Export,
 		Kind: isolates.KindAction, Args: args, Seed: r.options.Seed(), Now: begin.UnixMilli(),
-		Limits: limits.isolate(), Host: &actionHost{r: r, call: call, function: target.function}, RequestID: call.RequestID,
+		Limits: limits.isolate(), Host: host, RequestID: call.RequestID,
 	})
 	r.attempted(ctx, trace, nil, result, begin)
 	if err != nil {

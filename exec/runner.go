@@ -13,6 +13,7 @@ import (
 	"runlog/commit"
 	"runlog/index"
 	"runlog/internal/clock"
+	"runlog/internal/fetch"
 	"runlog/internal/rng"
 	"runlog/isolates"
 	"runlog/log"
@@ -40,6 +41,8 @@ type Options struct {
 	Seed func() [32]byte
 	// Events may be the zero listener.
 	Events EventListener
+	// Fetch makes the requests of actions; without it they can make none.
+	Fetch *fetch.Client
 	// CloudURL and SiteURL are the origins that functions see as CONVEX_CLOUD_URL and CONVEX_SITE_URL.
 	CloudURL, SiteURL string
 	// Name is the deployment's name.

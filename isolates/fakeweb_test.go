@@ -63,7 +63,11 @@ func (w *fakeWeb) do(ctx context.Context, op *Op) Answer {
 		}
 		return Answer{Bytes: b[:n], Done: err == io.EOF}
 	case OpBodyClose:
-		reader.Close()
+		if pipe != nil {
+			pipe.CloseWithError(fmt.Errorf("closed: %s", op.Name))
+		} else {
+			reader.Close()
+		}
 	}
 	return Answer{}
 }

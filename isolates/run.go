@@ -221,6 +221,9 @@ func brokenEngine(x any) error {
 
 // start finds the function and calls it, and drains the microtasks.
 func (is *isolate) start(r *run) (goja.Value, error) {
+	if r.inv.Request != nil {
+		return is.startHTTP(r)
+	}
 	fn, err := is.lookup(r.inv)
 	if err != nil {
 		return nil, err

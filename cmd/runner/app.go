@@ -144,6 +144,10 @@ func (a *app) openEngine(m mode) (err error) {
 	if err != nil {
 		return err
 	}
+	fetching, err := a.flags.fetch.resolve(m.dev)
+	if err != nil {
+		return err
+	}
 	calls := a.telemetry.ExecEvents()
 	if m.callEnd != nil {
 		calls.CallEnd = both(calls.CallEnd, m.callEnd)
@@ -156,7 +160,7 @@ func (a *app) openEngine(m mode) (err error) {
 		Dir: a.flags.data, Limits: limits, QueryCache: a.flags.cacheBytes(), IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
 		Log: log.Options{EventListener: a.telemetry.LogEvents(a.fail)}, Calls: calls, Commits: a.telemetry.CommitEvents(),
 		CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
-		Logger: a.logger, OnFatal: a.fail,
+		Logger: a.logger, OnFatal: a.fail, Fetch: fetching,
 	})
 	return err
 }

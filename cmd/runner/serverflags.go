@@ -22,6 +22,7 @@ type serverFlags struct {
 	freshIsolates           bool
 	logLevel                slog.Level
 	limits                  limitFlags
+	fetch                   fetchFlags
 }
 
 func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
@@ -38,6 +39,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	f.limits.register(flags)
+	f.fetch.register(flags)
 }
 
 // validate reports what is wrong with the flags, before anything is opened.
@@ -46,6 +48,9 @@ func (f *serverFlags) validate() error {
 		return err
 	}
 	if _, err := f.bundler(); err != nil {
+		return err
+	}
+	if _, err := f.fetch.resolve(false); err != nil {
 		return err
 	}
 	if f.adminKey != "" {

@@ -16,6 +16,7 @@ import (
 	"runlog/index"
 	"runlog/internal/clock"
 	"runlog/internal/deploy"
+	"runlog/internal/fetch"
 	"runlog/internal/scheduler"
 	"runlog/isolates"
 	"runlog/isolates/process"
@@ -47,6 +48,8 @@ type Options struct {
 	Commits commit.EventListener
 	// OnFatal is told that the log can no longer be written; it should end the process.
 	OnFatal func(error)
+	// Fetch configures the requests of actions.
+	Fetch fetch.Options
 	// CloudURL and SiteURL are the origins that functions see; Name is the deployment's name.
 	CloudURL, SiteURL, Name string
 	Logger                  *slog.Logger
@@ -134,9 +137,11 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 	}
 	e.Isolates = e.pool(o, isolates.Options{Size: o.IsolatesMax})
 	e.Actions = e.pool(o, isolates.Options{Size: o.Limits.Action.Concurrent, Prepared: 1, Warm: o.IsolatesMax})
+	client := fetch.New(o.Fetch)
+	e.closers = append(e.closers, client.Close)
 	e.Runner, err = exec.New(exec.Options{
 		Log: e.Log, Committer: e.Committer, Indexes: e.Indexes, Isolates: e.Isolates, Actions: e.Actions, Cache: e.Cache,
-		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls,
+		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls, Fetch: client,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name,
 	})
 	if err != nil {

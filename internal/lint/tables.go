@@ -39,23 +39,24 @@ var places = map[string]place{
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/auth":   {level: 5, imports: []string{"value"}},
+	"internal/fetch":  {level: 5},
 
 	// process runs the isolates of level 5 in child processes; it and exec do not know each other.
 	"isolates/process": {level: 6, imports: []string{"isolates", "value"}},
 
-	"exec": {level: 6, imports: []string{"cache", "commit", "index", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"exec": {level: 6, imports: []string{"cache", "commit", "index", "internal/fetch", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "internal/auth", "isolates", "isolates/bundle", "log", "schema", "value"}},
 	// scheduler finds what is due and has exec run it.
 	"internal/scheduler": {level: 7, imports: []string{"commit", "exec", "index", "log", "schema", "value"}},
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine.
-	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
+	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "internal/fetch", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
 	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
-	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "exec", "index", "internal/auth", "internal/deploy", "internal/engine",
+	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "exec", "index", "internal/auth", "internal/deploy", "internal/engine", "internal/fetch",
 		"internal/obs", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "server", "value"}},
 }
 

@@ -228,7 +228,7 @@
           part = await reader.read();
           if (!part.done && !(part.value instanceof Uint8Array)) throw new TypeError("Received non-Uint8Array chunk");
         } catch (e) {
-          bodyClose(id, String(e?.message ?? e));
+          await bodyClose(id, String(e?.message ?? e));
           throw e;
         }
         try {
