@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"runlog/isolates"
+	"runlog/log"
 	"runlog/schema"
 )
 
@@ -13,8 +14,9 @@ type trace struct {
 	info                CallInfo
 	attempts, conflicts int
 	turn                bool
-	// lost is the last conflict.
-	lost error
+	// lost is the last conflict, losses the entries that won.
+	lost   error
+	losses []log.Offset
 }
 
 // observe runs a call in its kind's queue and tells the listener of its beginning and end.

@@ -6,6 +6,7 @@ import (
 
 	"runlog/index"
 	"runlog/isolates"
+	"runlog/log"
 	"runlog/schema"
 	"runlog/value"
 )
@@ -14,6 +15,8 @@ import (
 type target struct {
 	function *schema.Function
 	program  *isolates.Program
+	// bundle is the hash under which the log keeps the program.
+	bundle log.Hash
 }
 
 // refuse is an error of the developer's: the call cannot run as it was asked.
@@ -28,7 +31,10 @@ func (r *Runner) resolve(snapshot *index.Snapshot, call *Call, kind schema.Funct
 	if err != nil {
 		return nil, badRequest("BadConvexFunctionIdentifier", err.Error())
 	}
-	deployment := snapshot.Catalog().Deployment()
+	deployment, program, err := r.deployed(snapshot.Catalog())
+	if err != nil {
+		return nil, internal(err)
+	}
 	function, _ := deployment.Function(path)
 	switch {
 	case function == nil && call.Admin:
@@ -38,11 +44,7 @@ func (r *Runner) resolve(snapshot *index.Snapshot, call *Call, kind schema.Funct
 	case function.Kind != kind && !anyKind:
 		return nil, refuse("Trying to execute %s as %s, but it is defined as %s.", path, kind, function.Kind)
 	}
-	program, err := r.programs.load(deployment.Bundle)
-	if err != nil {
-		return nil, internal(err)
-	}
-	return &target{function: function, program: program}, nil
+	return &target{function: function, program: program, bundle: deployment.Bundle}, nil
 }
 
 // resolveNested finds the function that a running one calls; it may be internal.
@@ -55,13 +57,12 @@ func (r *Runner) resolveNested(catalog *schema.Catalog, address isolates.Address
 	if parseErr != nil {
 		return nil, hostError("BadConvexFunctionIdentifier", "%s", parseErr)
 	}
-	deployment := catalog.Deployment()
-	if deployment == nil {
-		return nil, hostError("", "Couldn't find JavaScript module '%s'. Did you forget to run `npx convex dev`?", path.Module)
-	}
-	program, loadErr := r.programs.load(deployment.Bundle)
+	deployment, program, loadErr := r.deployed(catalog)
 	if loadErr != nil {
 		return nil, systemError(loadErr)
+	}
+	if deployment == nil {
+		return nil, hostError("", "Couldn't find JavaScript module '%s'. Did you forget to run `npx convex dev`?", path.Module)
 	}
 	function, _ := deployment.Function(path)
 	switch {
@@ -72,7 +73,7 @@ func (r *Runner) resolveNested(catalog *schema.Catalog, address isolates.Address
 	case function.Kind != kind:
 		return nil, hostError("", "Function %s is registered as %s but is being run as %s.", path, article(function.Kind), article(kind))
 	}
-	return &target{function: function, program: program}, nil
+	return &target{function: function, program: program, bundle: deployment.Bundle}, nil
 }
 
 func article(kind schema.FunctionKind) string {

@@ -22,6 +22,8 @@ type transactionHost struct {
 	// strict says that the script is told of a write's success only when it is known.
 	strict  bool
 	streams map[uint32]*stream
+	// observe is told of operations; nil in production.
+	observe Observer
 }
 
 // A stream is a query that the script reads piece by piece.
@@ -36,6 +38,9 @@ func (h *transactionHost) Do(ctx context.Context, ops []isolates.Op) []isolates.
 	answers := make([]isolates.Answer, len(ops))
 	for i := range ops {
 		answers[i] = h.do(ctx, &ops[i])
+		if h.observe != nil {
+			h.observe(&ops[i], &answers[i], h.depth)
+		}
 	}
 	return answers
 }

@@ -42,8 +42,7 @@ func (r *Runner) mutate(ctx context.Context, call *Call, trace *trace) (*Outcome
 		case err == nil:
 			return &Outcome{Value: m.result, Logs: m.logs, Timestamp: committed.Timestamp, durable: committed.Wait}, nil
 		case errors.Is(err, commit.ErrConflict):
-			trace.conflicts++
-			trace.lost = err
+			trace.lose(err)
 		case errors.Is(err, commit.ErrTurnOver):
 			if refused++; refused > retriesMax {
 				return nil, lostForGood(trace.lost)
@@ -55,6 +54,16 @@ func (r *Runner) mutate(ctx context.Context, call *Call, trace *trace) (*Outcome
 		default:
 			return nil, m.failure(ctx, err)
 		}
+	}
+}
+
+// lose notes a conflict, and who won.
+func (t *trace) lose(err error) {
+	t.conflicts++
+	t.lost = err
+	var conflict *commit.ConflictError
+	if errors.As(err, &conflict) && conflict.Offset != 0 {
+		t.losses = append(t.losses, conflict.Offset)
 	}
 }
 
@@ -151,9 +160,9 @@ func (a *attempt) run(ctx context.Context, snapshot *index.Snapshot, inTurn bool
 		Snapshot: snapshot.Timestamp(),
 		Reads:    &t.reads,
 		Call: log.Call{
-			Kind: log.Mutation, Function: target.function.Path.String(), Bundle: target.program.Hash(), Args: args,
+			Kind: log.Mutation, Function: target.function.Path.String(), Bundle: target.bundle, Args: args,
 			Identity: identityJSON(a.call.Identity), RequestID: a.call.RequestID, Parent: a.call.parent,
-			Seed: a.seed, Now: t.milliseconds(), Attempts: uint32(a.trace.attempts),
+			Seed: a.seed, Now: t.milliseconds(), Attempts: uint32(a.trace.attempts), Lost: a.trace.losses,
 		},
 		Writes:     t.collectWrites(),
 		ResultHash: sha256.Sum256(result.Value),

@@ -23,6 +23,8 @@ type run struct {
 	// inTurn says that the writer waits for the run, so that it must not queue for an isolate behind others that wait
 	// for the writer.
 	inTurn bool
+	// observe is told of operations; nil in production.
+	observe Observer
 }
 
 // whole runs the function and checks what it returns. Errors are what clients get.
@@ -59,7 +61,7 @@ func (n *run) whole(ctx context.Context, snapshot *index.Snapshot, seed [32]byte
 
 // once evaluates the function over t. The result is nil if it could not be started.
 func (n *run) once(ctx context.Context, t *transaction, strict bool) (*isolates.Result, error) {
-	host := &transactionHost{r: n.r, t: t, call: n.call, function: n.target.function, strict: strict}
+	host := &transactionHost{r: n.r, t: t, call: n.call, function: n.target.function, strict: strict, observe: n.observe}
 	begin := n.r.now()
 	result, err := n.r.options.Isolates.Run(ctx, &isolates.Invocation{
 		Program: n.target.program, Module: n.target.function.Path.Module, Export: n.target.function.Path.Export,

@@ -80,6 +80,8 @@ type Runner struct {
 	programs *programs
 	// queues bound how many calls of each kind are under way; waiters are served in order of arrival.
 	queues map[schema.FunctionKind]*queue
+	// code stands in for what was deployed, in a Replayer; nil otherwise.
+	code *Code
 }
 
 type queue struct {
@@ -93,13 +95,18 @@ func New(o Options) (*Runner, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	return newRunner(o), nil
+}
+
+// newRunner makes a Runner of checked options.
+func newRunner(o Options) *Runner {
 	r := &Runner{options: o, programs: newPrograms(o.Log), queues: map[schema.FunctionKind]*queue{}}
 	for kind, limits := range map[schema.FunctionKind]KindLimits{
 		schema.Query: o.Limits.Query, schema.Mutation: o.Limits.Mutation, schema.Action: o.Limits.Action,
 	} {
 		r.queues[kind] = &queue{limits: limits, places: semaphore.NewWeighted(int64(limits.Concurrent))}
 	}
-	return r, nil
+	return r
 }
 
 // enter waits for a place among the calls of a kind; the caller releases it.

@@ -9,7 +9,7 @@ import (
 )
 
 // entryVersion is the newest entry format. Older ones stay readable for ever.
-const entryVersion = 1
+const entryVersion = 2
 
 // The header of an entry; see docs/log-format.md for the diagram.
 const (
@@ -41,7 +41,15 @@ func (e *Entry) AppendBinary(dst []byte) []byte {
 // REQUIRES: Encode was called; Offset and Timestamp are set.
 func (e *Entry) seal(prev Hash) {
 	e.Prev = prev
-	e.Sum = chainSum(e.Offset, e.Timestamp, prev, e.payloadSum)
+	e.Sum = chainSum(e.version(), e.Offset, e.Timestamp, prev, e.payloadSum)
+}
+
+// version is the format that the entry is written in: an entry keeps the one it was read in, since its Sum covers it.
+func (e *Entry) version() byte {
+	if e.format != 0 {
+		return e.format
+	}
+	return entryVersion
 }
 
 // binarySize returns the length of what AppendBinary appends. REQUIRES: Encode was called.
@@ -49,9 +57,9 @@ func (e *Entry) binarySize() int { return headerLen + len(e.payload) }
 
 // chainSum is SHA-256(version ‖ offset ‖ timestamp ‖ prev ‖ SHA-256(payload)). The payload enters by its digest, so that
 // the single writer hashes the same few bytes however large the entry is.
-func chainSum(off Offset, ts Timestamp, prev, payloadSum Hash) Hash {
+func chainSum(version byte, off Offset, ts Timestamp, prev, payloadSum Hash) Hash {
 	var buf [headerSumAt + sha256.Size]byte
-	b := append(buf[:0], entryVersion)
+	b := append(buf[:0], version)
 	b = binary.LittleEndian.AppendUint64(b, uint64(off))
 	b = binary.LittleEndian.AppendUint64(b, uint64(ts))
 	b = append(b, prev[:]...)
@@ -60,7 +68,7 @@ func chainSum(off Offset, ts Timestamp, prev, payloadSum Hash) Hash {
 }
 
 func (e *Entry) appendHeader(dst []byte) []byte {
-	dst = append(dst, entryVersion)
+	dst = append(dst, e.version())
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Offset))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Timestamp))
 	dst = append(dst, e.Prev[:]...)
@@ -71,6 +79,7 @@ func (e *Entry) appendHeader(dst []byte) []byte {
 func (e *Entry) payloadSizeMax() int {
 	c := &e.Call
 	n := 1 + 5*sha256.Size + 10*binary.MaxVarintLen64 // kind, hashes and seed; numbers and lengths
+	n += binary.MaxVarintLen64 * (1 + len(c.Lost))
 	n += len(c.Function) + len(c.Args) + len(c.Identity) + len(c.RequestID) + len(c.Parent) + len(e.Reads)
 	for i := range e.Writes {
 		n += 3*binary.MaxVarintLen64 + len(value.InternalID{}) + len(e.Writes[i].After)
@@ -84,7 +93,7 @@ func (e *Entry) payloadSizeMax() int {
 
 func (e *Entry) appendPayload(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(e.Snapshot))
-	dst = e.Call.append(dst)
+	dst = e.Call.append(dst, e.version())
 	dst = appendBytes(dst, e.Reads)
 	dst = append(dst, e.ReadDigest[:]...)
 	dst = binary.AppendUvarint(dst, uint64(len(e.Writes)))
@@ -99,7 +108,7 @@ func (e *Entry) appendPayload(dst []byte) []byte {
 	return dst
 }
 
-func (c *Call) append(dst []byte) []byte {
+func (c *Call) append(dst []byte, version byte) []byte {
 	dst = append(dst, byte(c.Kind))
 	dst = appendBytes(dst, c.Function)
 	dst = append(dst, c.Bundle[:]...)
@@ -109,7 +118,15 @@ func (c *Call) append(dst []byte) []byte {
 	dst = appendBytes(dst, c.Parent)
 	dst = append(dst, c.Seed[:]...)
 	dst = binary.AppendVarint(dst, c.Now)
-	return binary.AppendUvarint(dst, uint64(c.Attempts))
+	dst = binary.AppendUvarint(dst, uint64(c.Attempts))
+	if version == 1 {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(c.Lost)))
+	for _, off := range c.Lost {
+		dst = binary.AppendUvarint(dst, uint64(off))
+	}
+	return dst
 }
 
 func (w *Write) append(dst []byte) []byte {
@@ -162,8 +179,11 @@ func DecodeEntry(b []byte) (*Entry, error) {
 		Prev:      Hash(b[headerPrevAt:headerSumAt]),
 		Sum:       Hash(b[headerSumAt:headerLen]),
 	}
+	if b[0] != entryVersion {
+		e.format = b[0]
+	}
 	payload := b[headerLen:]
-	if sum := chainSum(e.Offset, e.Timestamp, e.Prev, sha256.Sum256(payload)); sum != e.Sum {
+	if sum := chainSum(b[0], e.Offset, e.Timestamp, e.Prev, sha256.Sum256(payload)); sum != e.Sum {
 		return nil, &CorruptionError{Offset: e.Offset, Where: "entry", Detail: fmt.Sprintf(
 			"its checksum is %x, its content gives %x", e.Sum[:8], sum[:8])}
 	}
@@ -191,7 +211,7 @@ func newerEntry(b []byte) error {
 
 func (e *Entry) decodePayload(d *decoder) {
 	e.Snapshot = Timestamp(d.uvarint())
-	e.Call.decode(d)
+	e.Call.decode(d, e.version())
 	e.Reads = d.bytes()
 	e.ReadDigest = Hash(d.fixed(sha256.Size))
 	if n := d.count(writeLenMin); n > 0 {
@@ -209,7 +229,7 @@ func (e *Entry) decodePayload(d *decoder) {
 	}
 }
 
-func (c *Call) decode(d *decoder) {
+func (c *Call) decode(d *decoder, version byte) {
 	c.Kind = CallKind(d.fixed(1)[0])
 	c.Function = string(d.bytes())
 	c.Bundle = Hash(d.fixed(sha256.Size))
@@ -220,6 +240,15 @@ func (c *Call) decode(d *decoder) {
 	c.Seed = [32]byte(d.fixed(32))
 	c.Now = d.varint()
 	c.Attempts = uint32(d.uvarintMax(1<<32 - 1))
+	if version == 1 {
+		return
+	}
+	if n := d.count(1); n > 0 {
+		c.Lost = make([]Offset, n)
+		for i := range c.Lost {
+			c.Lost[i] = Offset(d.uvarint())
+		}
+	}
 }
 
 func (w *Write) decode(d *decoder) {

@@ -76,6 +76,8 @@ type Call struct {
 	Now int64
 	// Attempts is how many times the call was run until it committed, this run included.
 	Attempts uint32
+	// Lost are the entries that earlier attempts lost against, in the order of the losses.
+	Lost []Offset
 }
 
 // A Write is one document's change.
@@ -124,6 +126,8 @@ type Entry struct {
 	// Prev is the Sum of the entry before, zero for the first. Sum covers Prev and everything above it.
 	Prev, Sum Hash
 
+	// format is the version of the entry as it was read; 0 is the newest.
+	format     uint8
 	payload    []byte // what Encode made, until the entry is appended
 	payloadSum Hash
 }

@@ -10,6 +10,7 @@ import (
 
 	"runlog/exec"
 	"runlog/isolates/bundle"
+	"runlog/replay"
 	"runlog/value"
 )
 
@@ -24,12 +25,23 @@ func openApp(t testing.TB, o Options, files string) *Engine {
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
+			return
 		}
+		checkHistory(t, o)
 	})
 	if _, err := e.Deployer.Push(context.Background(), buildApp(t, files)); err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// checkHistory runs all that a closed database did again: it must do the same.
+func checkHistory(t testing.TB, o Options) {
+	t.Helper()
+	err := replay.Check(context.Background(), replay.Options{Dir: o.Dir, CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // buildApp bundles the files of a txtar archive.

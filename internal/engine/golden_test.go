@@ -42,12 +42,19 @@ type history struct {
 func newHistory(t *testing.T) *history {
 	h := &history{t: t, dir: t.TempDir(), clock: clock.NewManual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), names: map[string]string{}}
 	h.open()
-	t.Cleanup(func() { h.close() })
+	t.Cleanup(func() {
+		h.close()
+		checkHistory(t, h.options())
+	})
 	return h
 }
 
+func (h *history) options() Options {
+	return Options{Dir: h.dir, Clock: h.clock, Seed: h.seed, Name: "golden", CloudURL: "http://cloud", SiteURL: "http://site"}
+}
+
 func (h *history) open() {
-	engine, err := Open(Options{Dir: h.dir, Clock: h.clock, Seed: h.seed, Name: "golden", CloudURL: "http://cloud", SiteURL: "http://site"})
+	engine, err := Open(h.options())
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -50,14 +50,19 @@ var places = map[string]place{
 	// scheduler finds what is due and has exec run it.
 	"internal/scheduler": {level: 7, imports: []string{"commit", "exec", "index", "log", "schema", "value"}},
 
-	// engine puts the packages of one database together; server knows the runner it is given, and not engine.
-	"internal/engine": {level: 8, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "internal/fetch", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
+	// engine puts the packages of one database together; server knows the runner it is given, and not engine. Its tests
+	// end by replaying what they did.
+	"internal/engine": {level: 9, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "internal/fetch", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
 	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
 	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "exec", "index", "internal/auth", "internal/deploy", "internal/engine", "internal/fetch",
 		"internal/obs", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "server", "value"}},
+
+	// replay runs calls of the past through exec, and analyses a bundle as a push does.
+	"replay":     {level: 8, imports: []string{"exec", "index", "internal/deploy", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"cmd/replay": {level: 10, imports: []string{"log", "replay", "value"}},
 }
 
 // A door is the only way to an engine: the packages that may import it, outside tests and in them.
@@ -90,7 +95,7 @@ var doors = []door{
 	{engine: "github.com/segmentio/kafka-go", owners: []string{"commit/publish"}},
 	{engine: "go.opentelemetry.io", owners: []string{"internal/obs"}},
 	{engine: "github.com/prometheus", owners: []string{"internal/obs"}},
-	{engine: "github.com/spf13/cobra", owners: []string{"cmd/runner"}},
+	{engine: "github.com/spf13/cobra", owners: []string{"cmd/runner", "cmd/replay"}},
 	{engine: "github.com/maypok86/otter/v2", owners: []string{"cache", "index"}},
 	{engine: "github.com/coder/websocket", owners: []string{"server"}},
 	{engine: "github.com/robfig/cron/v3", owners: []string{"schema"}},
@@ -106,6 +111,7 @@ var mayAskTheTime = map[string]string{
 	"internal/clock": "it is the clock",
 	"internal/obs":   "latencies of exports",
 	"server":         "latencies of requests",
+	"cmd/replay":     "how often progress is shown",
 	"cmd/runner":     "latencies and deadlines of a process",
 }
 
