@@ -27,6 +27,9 @@ var places = map[string]place{
 
 	"log": {level: 3, imports: []string{"value"}},
 
+	// feed is for consumers, who take it without the rest.
+	"feed": {level: 2, imports: []string{"value"}},
+
 	// What bundle is made of.
 	"isolates/bundle/internal/syntax": {level: 3},
 	"isolates/bundle/stateless":       {level: 4, imports: []string{"isolates/bundle/internal/syntax"}},
@@ -35,6 +38,7 @@ var places = map[string]place{
 
 	// Level 5 is mutually blind: what these have to say to each other goes through exec.
 	"commit":          {level: 5, imports: []string{"index", "log", "schema", "value"}},
+	"commit/publish":  {level: 5, imports: []string{"feed", "log", "schema", "value"}},
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
