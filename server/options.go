@@ -50,6 +50,8 @@ type Backend struct {
 	Auth   Authenticator
 	// Environment may be nil: then there are no routes for it.
 	Environment Environment
+	// Publishing returns how publishing to Kafka fares, as JSON marshals it; nil, or a nil answer, says that it is off.
+	Publishing func() any
 	// Detail returns what /readyz shows beside readiness, as JSON marshals it; nil shows nothing.
 	Detail func() any
 }

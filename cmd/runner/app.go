@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"runlog/commit/publish"
 	"runlog/exec"
 	"runlog/index"
 	"runlog/internal/auth"
@@ -34,6 +35,7 @@ type app struct {
 	logger    *slog.Logger
 	telemetry *obs.Telemetry
 	engine    *engine.Engine
+	publisher *publish.Publisher // nil if nothing is published
 	server    *server.Server
 	listener  net.Listener
 	served    chan error // what Serve returned, sent once
@@ -78,6 +80,9 @@ func openApp(ctx context.Context, f *serverFlags, m mode) (_ *app, err error) {
 		return a, err
 	}
 	if err := a.openEngine(m); err != nil {
+		return a, err
+	}
+	if err := a.openPublisher(); err != nil {
 		return a, err
 	}
 	return a, a.watch()
@@ -239,7 +244,7 @@ func (a *app) ready(m mode) error {
 	if err != nil {
 		return fmt.Errorf("admin key: %w", err)
 	}
-	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged}, Detail: a.detail})
+	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged}, Publishing: a.kafkaStatus, Detail: a.detail})
 	return a.local.write(a.flags.data)
 }
 
@@ -312,7 +317,8 @@ func (a *app) detail() any {
 		Offset    log.Offset    `json:"offset"`
 		Timestamp log.Timestamp `json:"timestamp"`
 		Functions int           `json:"functions"`
-	}{version(), visible.Offset(), visible.Timestamp(), functions}
+		Kafka     *kafkaDetail  `json:"kafka,omitempty"`
+	}{version(), visible.Offset(), visible.Timestamp(), functions, a.kafkaDetail()}
 }
 
 // close stops listening, lets calls under way end, and closes the database. It closes whatever was opened.
@@ -328,6 +334,9 @@ func (a *app) close() error {
 			errs = append(errs, fmt.Errorf("stop: %w", err))
 		}
 		errs = append(errs, <-a.served)
+	}
+	if a.publisher != nil {
+		errs = append(errs, a.publisher.Close())
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close())

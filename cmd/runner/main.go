@@ -99,6 +99,6 @@ func (p *program) command() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().String("config", "", "TOML file that sets flags by their names: `FILE`")
-	root.AddCommand(p.devCommand(), p.serveCommand(), p.runCommand(), p.envCommand(), p.keysCommand(), p.versionCommand())
+	root.AddCommand(p.devCommand(), p.serveCommand(), p.runCommand(), p.envCommand(), p.kafkaCommand(), p.keysCommand(), p.versionCommand())
 	return root
 }

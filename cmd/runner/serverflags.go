@@ -23,6 +23,7 @@ type serverFlags struct {
 	logLevel                slog.Level
 	limits                  limitFlags
 	fetch                   fetchFlags
+	kafka                   kafkaFlags
 }
 
 func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
@@ -40,6 +41,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	f.limits.register(flags)
 	f.fetch.register(flags)
+	f.kafka.register(flags)
 }
 
 // validate reports what is wrong with the flags, before anything is opened.
@@ -51,6 +53,9 @@ func (f *serverFlags) validate() error {
 		return err
 	}
 	if _, err := f.fetch.resolve(false); err != nil {
+		return err
+	}
+	if err := f.kafka.validate(); err != nil {
 		return err
 	}
 	if f.adminKey != "" {

@@ -61,7 +61,7 @@ var places = map[string]place{
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
-	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "exec", "index", "internal/auth", "internal/deploy", "internal/engine", "internal/fetch",
+	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "commit/publish", "exec", "index", "internal/auth", "internal/deploy", "internal/engine", "internal/fetch",
 		"internal/obs", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "server", "value"}},
 
 	// replay runs calls of the past through exec, and analyses a bundle as a push does.

@@ -105,6 +105,42 @@ func (t *Telemetry) WatchPositions(sample func() Positions) error {
 	})
 }
 
+// KafkaStats say how publishing fares.
+type KafkaStats struct {
+	Publishing bool
+	State      string
+	// Published is the last commit that the brokers have; Lag counts those they do not, and LagSeconds is the age of the first.
+	Published, Lag log.Offset
+	LagSeconds     float64
+	// Opened counts the openings of the topic, Lost the commits that brokers had acknowledged and lost.
+	Opened int
+	Lost   log.Offset
+}
+
+// WatchKafka samples the publisher.
+func (t *Telemetry) WatchKafka(sample func() KafkaStats) error {
+	w := &watcher{meter: t.instruments.meter}
+	up := w.gauge("runlog.kafka.publishing", "{publisher}", "1 while commits are published, 0 while not; the attribute says the state.")
+	published := w.gauge("runlog.kafka.published", "{entry}", "Last commit that the brokers acknowledged.")
+	lag := w.gauge("runlog.kafka.lag", "{entry}", "Durable commits that are not published yet.")
+	lagTime := w.seconds("runlog.kafka.lag.duration", "Age of the oldest commit that is not published yet.")
+	opened := w.counter("runlog.kafka.opened", "{opening}", "Openings of the topic; each but the first had a failure before it.")
+	lost := w.counter("runlog.kafka.lost", "{entry}", "Commits that brokers acknowledged and then did not have.")
+	return w.watch(func(o metric.Observer) {
+		s := sample()
+		var publishing int64
+		if s.Publishing {
+			publishing = 1
+		}
+		o.ObserveInt64(up, publishing, metric.WithAttributeSet(attribute.NewSet(attribute.String("state", s.State))))
+		o.ObserveInt64(published, int64(s.Published))
+		o.ObserveInt64(lag, int64(s.Lag))
+		o.ObserveFloat64(lagTime, s.LagSeconds)
+		o.ObserveInt64(opened, int64(s.Opened))
+		o.ObserveInt64(lost, int64(s.Lost))
+	})
+}
+
 // WatchTables samples what each table holds.
 func (t *Telemetry) WatchTables(sample func() []TableStats) error {
 	w := &watcher{meter: t.instruments.meter}
