@@ -128,11 +128,16 @@ func chooseSystems(o options) ([]system, error) {
 		return nil, err
 	}
 	runlog := runlogSystem{root: root, app: filepath.Join(root, "bench/app"), bin: filepath.Join(work, "runner")}
-	npm := runlog
-	npm.variant, npm.flags = "convex from npm", []string{"--convex-package=npm"}
+	variant := func(name string, flags ...string) system {
+		s := runlog
+		s.variant, s.flags = name, flags
+		return &s
+	}
 	known := map[string]system{
 		"runlog":     &runlog,
-		"npm":        &npm,
+		"npm":        variant("convex from npm", "--convex-package=npm"),
+		"inprocess":  variant("in process", "--isolation=inprocess"),
+		"process":    variant("child processes", "--isolation=process"),
 		"pocketbase": &pocketbaseSystem{source: filepath.Join(root, "bench/peers/pocketbase"), bin: filepath.Join(work, "pocketbase")},
 		"drizzle":    &nodeSystem{source: filepath.Join(root, "bench/peers/node"), handlers: "drizzle"},
 		"node":       &nodeSystem{source: filepath.Join(root, "bench/peers/node"), handlers: "plain"},

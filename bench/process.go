@@ -120,7 +120,8 @@ type usage struct {
 	rss int64 // bytes
 }
 
-// usage sums over the group's processes, and over the children they have waited for.
+// usage sums over the group's processes, over those the server has started in groups of their own, and over the children
+// they have waited for.
 func (p *process) usage() (usage, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -133,12 +134,12 @@ func (p *process) usage() (usage, error) {
 		if err != nil {
 			continue // it ended between the listing and here
 		}
-		group, u, err := parseStat(string(text))
+		group, parent, u, err := parseStat(string(text))
 		if err != nil {
 			return usage{}, fmt.Errorf("%s: %w", name, err)
 		}
-		if group == p.group {
-			found = true
+		if group == p.group || parent == p.group {
+			found = found || group == p.group
 			total.cpu += u.cpu
 			total.rss += u.rss
 		}
@@ -155,23 +156,23 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // parseStat reads one line of /proc/PID/stat (proc_pid_stat(5)); field numbers there count from 1.
-func parseStat(line string) (group int, u usage, err error) {
+func parseStat(line string) (group, parent int, u usage, err error) {
 	// The second field is the program's name in parentheses and may hold anything.
 	end := strings.LastIndexByte(line, ')')
 	if end < 0 {
-		return 0, usage{}, errors.New("no program name")
+		return 0, 0, usage{}, errors.New("no program name")
 	}
 	fields := strings.Fields(line[end+1:])
 	if len(fields) < 22 {
-		return 0, usage{}, errors.New("too few fields")
+		return 0, 0, usage{}, errors.New("too few fields")
 	}
 	number := func(field int) int64 {
 		n, parseErr := strconv.ParseInt(fields[field-3], 10, 64)
 		err = errors.Join(err, parseErr)
 		return n
 	}
-	const pgrp, utime, stime, cutime, cstime, rss = 5, 14, 15, 16, 17, 24
+	const ppid, pgrp, utime, stime, cutime, cstime, rss = 4, 5, 14, 15, 16, 17, 24
 	ticks := number(utime) + number(stime) + number(cutime) + number(cstime)
 	u = usage{cpu: time.Duration(ticks) * clockTick, rss: number(rss) * int64(os.Getpagesize())}
-	return int(number(pgrp)), u, err
+	return int(number(pgrp)), int(number(ppid)), u, err
 }

@@ -20,7 +20,9 @@ type transactionHost struct {
 	function *schema.Function
 	depth    int
 	// strict says that the script is told of a write's success only when it is known.
-	strict  bool
+	strict bool
+	// alone says that the run was lost before: it and those nested in it share no process.
+	alone   bool
 	streams map[uint32]*stream
 	// observe is told of operations; nil in production.
 	observe Observer

@@ -61,11 +61,11 @@ func (h *transactionHost) runNested(ctx context.Context, target *target, t *tran
 	if req.Remaining > 0 {
 		limits.Timeout = min(limits.Timeout, max(req.Remaining, time.Millisecond))
 	}
-	host := &transactionHost{r: h.r, t: t, call: h.call, function: target.function, depth: h.depth + 1, strict: h.strict, observe: h.observe}
+	host := &transactionHost{r: h.r, t: t, call: h.call, function: target.function, depth: h.depth + 1, strict: h.strict, alone: h.alone, observe: h.observe}
 	result, err := h.r.options.Isolates.Run(ctx, &isolates.Invocation{
 		Program: target.program, Module: target.function.Path.Module, Export: target.function.Path.Export,
 		Kind: kindOf(target.function.Kind), Args: req.Args, Seed: req.Seed, Now: t.milliseconds(),
-		Limits: limits, Host: host, RequestID: h.call.RequestID, Nested: true, Strict: h.strict,
+		Limits: limits, Host: host, RequestID: h.call.RequestID, Nested: true, Strict: h.strict, Alone: h.alone,
 	})
 	if err != nil {
 		return isolates.Answer{Err: systemError(err)}

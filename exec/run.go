@@ -11,7 +11,7 @@ import (
 )
 
 // lostMax is how often a run is begun anew because its isolate was lost.
-const lostMax = 3
+const lostMax = 5
 
 // A run is one query, or one attempt of a mutation: its function, evaluated over a transaction.
 type run struct {
@@ -41,7 +41,7 @@ func (n *run) whole(ctx context.Context, snapshot *index.Snapshot, seed [32]byte
 				return nil, nil, err
 			}
 		}
-		result, err := n.once(ctx, t, strict)
+		result, err := n.once(ctx, t, strict, lost > 0)
 		switch {
 		case errors.Is(err, isolates.ErrAssumption) && !strict:
 			strict = true
@@ -59,14 +59,14 @@ func (n *run) whole(ctx context.Context, snapshot *index.Snapshot, seed [32]byte
 	}
 }
 
-// once evaluates the function over t. The result is nil if it could not be started.
-func (n *run) once(ctx context.Context, t *transaction, strict bool) (*isolates.Result, error) {
-	host := &transactionHost{r: n.r, t: t, call: n.call, function: n.target.function, strict: strict, observe: n.observe}
+// once evaluates the function over t; alone, if it was lost before. The result is nil if it could not be started.
+func (n *run) once(ctx context.Context, t *transaction, strict, alone bool) (*isolates.Result, error) {
+	host := &transactionHost{r: n.r, t: t, call: n.call, function: n.target.function, strict: strict, alone: alone, observe: n.observe}
 	begin := n.r.now()
 	result, err := n.r.options.Isolates.Run(ctx, &isolates.Invocation{
 		Program: n.target.program, Module: n.target.function.Path.Module, Export: n.target.function.Path.Export,
 		Kind: kindOf(n.target.function.Kind), Args: n.args, Seed: t.seed, Now: t.milliseconds(),
-		Limits: t.limits.isolate(), Host: host, RequestID: n.call.RequestID, Nested: n.inTurn, Strict: strict,
+		Limits: t.limits.isolate(), Host: host, RequestID: n.call.RequestID, Nested: n.inTurn, Strict: strict, Alone: alone,
 	})
 	host.closeStreams()
 	n.r.attempted(ctx, n.trace, t, result, begin)

@@ -46,8 +46,9 @@ var ErrBusy = errors.New("isolates: no slot became free in time")
 // The run was abandoned; the call must be run again from its beginning, on a new transaction, with Invocation.Strict.
 var ErrAssumption = errors.New("isolates: a write that was assumed to succeed failed")
 
-// ErrLost is wrapped by the error of Run when the process that ran the script ended through no fault of the script. What
-// the Host was asked until then has happened; what has no effect until it commits may be run again.
+// ErrLost is wrapped by the error of Run when the process that ran the script ended through no fault of the script, or
+// through that of another one in it. What the Host was asked until then has happened; what has no effect until it commits
+// may be run again, with Invocation.Alone.
 var ErrLost = errors.New("isolates: the isolate was lost")
 
 // A Runner runs functions. *Pool is the one in this process.
@@ -85,6 +86,9 @@ type Invocation struct {
 	RequestID string
 	// Nested says that the run happens inside another's Host.Do: it takes no slot of its own.
 	Nested bool
+	// Alone says that nothing else may run in the process that runs the script, if that is one of many: what becomes of
+	// the process is its doing then. It is set when a run was lost before (see ErrLost).
+	Alone bool
 	// Strict forbids to tell the script that a write succeeded before the Host said so (see ErrAssumption).
 	Strict bool
 }

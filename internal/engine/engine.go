@@ -33,7 +33,7 @@ type Options struct {
 	// QueryCache bounds the memory of query results kept for reuse, in bytes. Default 64 MiB; negative keeps none.
 	QueryCache int64
 	// IsolatesMax is how many queries and mutations run user code at once. Default: twice the cores, since one that waits for
-	// the writer needs no core.
+	// the writer needs no core; with ProcessIsolates eight times, since what goes to one process together is cheap.
 	IsolatesMax int
 	// ProcessIsolates runs user code in child processes, which a limit or a crash ends alone. The program's main must begin
 	// with process.IsChild then.
@@ -62,6 +62,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.IsolatesMax == 0 {
 		o.IsolatesMax = 2 * runtime.GOMAXPROCS(0)
+		if o.ProcessIsolates {
+			o.IsolatesMax *= 4
+		}
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
@@ -135,8 +138,7 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 			return err
 		}
 	}
-	e.Isolates = e.pool(o, isolates.Options{Size: o.IsolatesMax})
-	e.Actions = e.pool(o, isolates.Options{Size: o.Limits.Action.Concurrent, Prepared: 1, Warm: o.IsolatesMax})
+	e.openPools(o)
 	client := fetch.New(o.Fetch)
 	e.closers = append(e.closers, client.Close)
 	e.Runner, err = exec.New(exec.Options{
@@ -159,17 +161,28 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 	return nil
 }
 
-func (e *Engine) pool(o *Options, p isolates.Options) isolates.Runner {
-	p.Fresh, p.Clock = o.FreshIsolates, o.Clock
-	var pool isolates.Runner
+// openPools makes the isolates of queries and mutations, and apart from them those of actions: an action waits for
+// queries and mutations, and must not hold a place they need.
+func (e *Engine) openPools(o *Options) {
+	functions, actions := o.IsolatesMax, o.Limits.Action.Concurrent
 	if o.ProcessIsolates {
-		pool = process.New(process.Options{Size: p.Size, Prepared: p.Prepared, Fresh: p.Fresh, Clock: p.Clock, Logger: o.Logger})
+		children := process.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Logger: o.Logger}
+		children.Size = functions
+		e.Isolates = process.New(children)
+		// An action that is lost cannot be run again, so few share a process.
+		children.Size, children.Apart, children.Children = actions, true, min(actions, actionChildren)
+		e.Actions = process.New(children)
 	} else {
-		pool = isolates.New(p)
+		here := isolates.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Size: functions}
+		e.Isolates = isolates.New(here)
+		here.Size, here.Prepared, here.Warm = actions, 1, functions
+		e.Actions = isolates.New(here)
 	}
-	e.closers = append(e.closers, pool.Close)
-	return pool
+	e.closers = append(e.closers, e.Isolates.Close, e.Actions.Close)
 }
+
+// actionChildren is how many actions have a process of their own; further ones share.
+const actionChildren = 16
 
 // Close ends everything, the newest part first. Calls under way fail.
 func (e *Engine) Close() error {

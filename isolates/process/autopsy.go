@@ -12,7 +12,8 @@ import (
 	"runlog/isolates"
 )
 
-// A LostError says that a child ended through no fault of the script it ran. It wraps isolates.ErrLost.
+// A LostError says that a child ended through no fault of the script it ran, or not certainly of its: then others ran
+// beside it. It wraps isolates.ErrLost.
 type LostError struct {
 	// State is how the process ended, such as "signal: killed".
 	State string
@@ -26,34 +27,40 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return isolates.ErrLost }
 
-// autopsy says why the child is dead. cause is what we noticed first.
-// REQUIRES: the process has been waited for.
-func (s *session) autopsy(cause error) (*isolates.Result, error) {
+// autopsy says why the run has no result although the child has ended. If others ran there, it is not known whose fault
+// that was: a query or mutation is lost then, to be done over alone. Of actions, which are not done over, the only one that
+// computed at the end is taken to be the culprit.
+// REQUIRES: the session's messages are closed.
+func (s *session) autopsy() (*isolates.Result, error) {
 	res := &isolates.Result{Elapsed: s.pool.options.Clock.Now().Sub(s.begun)}
 	c := s.child
-	if v := c.watch.verdict.Load(); v != nil {
-		switch {
-		case v.timeout:
-			res.Err = &isolates.TimeoutError{Elapsed: res.Elapsed, Limit: s.limits.Timeout}
-		case v.memory > 0:
-			res.Err = &isolates.OutOfMemoryError{Used: v.memory, Limit: s.limits.Heap}
-		default:
-			return nil, isolates.ErrClosed
-		}
-		return res, nil
-	}
 	state, text := c.command.ProcessState, c.stderr.String()
+	guilty := c.victims == 1 || s.concurrent() && c.executing == 1 && s.serving.Load() == 0
+	missing := &LostError{State: state.String(), Started: s.started.Load()}
+	v := c.verdict.Load()
 	switch {
-	case !isEnd(cause):
-		res.Err = internalError(fmt.Errorf("an isolate was ended: %w", cause))
+	case v != nil && v.closed:
+		return nil, isolates.ErrClosed
+	case v != nil && v.timeout && s.expired.Load():
+		res.Err = &isolates.TimeoutError{Elapsed: res.Elapsed, Limit: s.limits.Timeout}
+	case !guilty:
+		return nil, missing
+	case v != nil && v.timeout:
+		return nil, missing
+	case v != nil && v.memory > 0:
+		res.Err = &isolates.OutOfMemoryError{Used: v.memory, Limit: s.limits.Heap}
+	case v != nil:
+		res.Err = internalError(fmt.Errorf("an isolate was ended: %w", v.offence))
+	case !isEnd(c.cause):
+		res.Err = internalError(fmt.Errorf("an isolate was ended: %w", c.cause))
 	case isStackOverflow(text):
 		res.Err = &isolates.ScriptError{Message: "Uncaught RangeError: Maximum call stack size exceeded"}
 	case isOutOfMemory(text):
 		res.Err = &isolates.OutOfMemoryError{Used: max(refused(text), s.limits.Heap), Limit: s.limits.Heap}
 	case lost(state.Sys()) && text == "":
-		return nil, &LostError{State: state.String(), Started: s.started}
+		return nil, missing
 	default:
-		res.Err = internalError(fmt.Errorf("an isolate ended: %w: %s: %s", cause, state, text))
+		res.Err = internalError(fmt.Errorf("an isolate ended: %w: %s: %s", c.cause, state, text))
 	}
 	return res, nil
 }

@@ -135,7 +135,7 @@ func newBenchRunner(b *testing.B, where string) isolates.Runner {
 		b.Cleanup(func() { p.Close() })
 		return p
 	}
-	p := New(Options{Size: 4, Clock: wallClock{}})
+	p := New(Options{Clock: wallClock{}})
 	b.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			b.Error(err)
@@ -159,7 +159,7 @@ func benchRun(b *testing.B, p isolates.Runner, inv *isolates.Invocation) {
 	for range 200 {
 		call()
 	}
-	before := processorTime(p)
+	before := usedTime(p)
 	b.ReportAllocs()
 	b.SetParallelism(8)
 	b.ResetTimer()
@@ -169,16 +169,16 @@ func benchRun(b *testing.B, p isolates.Runner, inv *isolates.Invocation) {
 		}
 	})
 	b.StopTimer()
-	b.ReportMetric(float64(processorTime(p)-before)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(usedTime(p)-before)/float64(b.N), "cpu-ns/op")
 }
 
-// processorTime is what this process and its children have used.
-func processorTime(p isolates.Runner) time.Duration {
+// usedTime is what this process and its children have used.
+func usedTime(p isolates.Runner) time.Duration {
 	sum := processTime(os.Getpid())
 	if p, ok := p.(*Pool); ok {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for c := range p.mu.live {
+		for _, c := range p.mu.live {
 			sum += processTime(c.pid())
 		}
 	}

@@ -2,12 +2,11 @@ package process
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"slices"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,30 +17,44 @@ import (
 	"runlog/isolates"
 )
 
-// A child is the parent's end of a child process. One goroutine at a time converses with it.
+// A child is the parent's end of a child process. Many runs share it: their frames are gathered by post and sent together
+// by transmit; receive hands out what comes back.
 type child struct {
 	command *exec.Cmd
 	file    *os.File
 	stderr  *tail
 	// gone is closed when the process has ended and been waited for.
 	gone chan struct{}
+	// filled tells transmit that there is something to send. It holds one signal: a second says nothing new.
+	filled chan struct{}
 
-	// in holds what was read and not yet returned, out what is being written.
-	in         []byte
-	begin, end int
-	out        []byte
-	// torn says that a frame was sent or read in part: nothing more can be said.
-	torn bool
-	// programs are those the child holds, by slot; used says when each ran last, counted in runs.
-	programs [programSlots]*isolates.Program
-	used     [programSlots]int
-	runs     int
-	// warm is the modules that have run here.
-	warm map[moduleKey]struct{}
-	told tally
+	mu struct {
+		sync.Mutex
+		// out is what transmit shall send; spare is what it has sent.
+		out, spare []byte
+		// filled says that transmit has been told.
+		filled bool
+		// ended says that nothing more comes: the sessions' messages are closed.
+		ended bool
+		// sessions are the runs in the process, abandoned ones too, by their number; last is the newest.
+		sessions map[uint32]*session
+		last     uint32
+		// programs are those the child holds, by slot; used says when each was needed last, counted in runs.
+		programs [programSlots]*isolates.Program
+		used     [programSlots]uint32
+	}
+
+	// place is how the pool uses the child, guarded by the pool's lock.
+	place place
+	told  tally
 	// size is how much memory the process takes, in bytes, and sizeBegin how much it took when it was ready.
 	size, sizeBegin atomic.Uint64
-	watch           watch
+	// verdict is why we killed it; nil if we did not. It is set once.
+	verdict atomic.Pointer[verdict]
+	// cause is why nothing more comes, victims how many runs that ended, and executing how many of them computed then.
+	// They are set before the sessions' messages are closed.
+	cause              error
+	victims, executing int
 }
 
 // moduleKey names a module of a program.
@@ -81,7 +94,8 @@ func startChild(command string, confinement confinement) (*child, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	c := &child{file: ours, stderr: &tail{}, gone: make(chan struct{}), in: make([]byte, 4<<10), warm: map[moduleKey]struct{}{}}
+	c := &child{file: ours, stderr: &tail{}, gone: make(chan struct{}), filled: make(chan struct{}, 1)}
+	c.mu.sessions = map[uint32]*session{}
 	c.command = &exec.Cmd{
 		Path: command, Args: []string{argv0},
 		// Not even the settings of our own runtime are passed on. The ones here spare a child's fatal error its trace,
@@ -124,118 +138,216 @@ func (c *child) kill() {
 	_ = c.command.Process.Kill() // it fails only if the process has ended
 }
 
-// close lets the process end by itself, and kills it if it does not.
-func (c *child) close() {
-	c.file.Close()
-	timer := time.AfterFunc(time.Second, c.kill)
-	go func() { // ends with the process, which the timer makes sure of
-		<-c.gone
-		timer.Stop()
-	}()
-}
+// dismiss lets the process end by itself; receive sees to it that it does.
+func (c *child) dismiss() { c.file.Close() }
+
+// dismissTimeout is how long that may take.
+const dismissTimeout = time.Second
 
 // greet configures the process and waits until it is ready. It returns what the child could not confine.
-func (c *child) greet(h *hello) (string, error) {
+func (c *child) greet(h *hello, in *inbox) (string, error) {
 	timer := time.AfterFunc(startTimeout, c.kill)
 	defer timer.Stop()
-	if err := c.write(appendHello(beginFrame(c.out, frameHello), h)); err != nil {
+	if _, err := c.file.Write(endFrame(appendHello(beginFrame(nil, frameHello, 0), h), 0)); err != nil {
 		return "", err
 	}
-	kind, payload, err := c.read()
+	m, err := c.read(in)
 	if err != nil {
 		return "", err
 	}
-	d := decoder{b: payload, hostile: true}
+	d := decoder{b: m.payload, hostile: true}
 	report := d.text()
-	if kind != frameReady || !d.ok() {
-		return "", malformed(kind)
+	if m.kind != frameReady || !d.ok() {
+		return "", malformed(m.kind)
 	}
 	c.size.Store(residentSize(c.pid()))
 	c.sizeBegin.Store(c.size.Load())
 	return report, nil
 }
 
-// outKept and inKept are the sizes of buffers that are kept for the next frame.
-const (
-	outKept = 1 << 20
-	inKept  = 64 << 10
-)
-
-// write completes a frame and sends it.
-func (c *child) write(frame []byte) error {
-	_, err := c.file.Write(endFrame(frame))
-	c.torn = c.torn || err != nil
-	if c.out = frame; cap(c.out) > outKept {
-		c.out = nil
+// read returns the next frame.
+func (c *child) read(in *inbox) (message, error) {
+	for {
+		m, ok, err := in.next()
+		if ok || err != nil {
+			return m, err
+		}
+		n, err := c.file.Read(in.room())
+		if in.took(n); err != nil {
+			return message{}, err
+		}
 	}
-	return err
 }
 
-// read returns the next frame; its payload belongs to the caller. It holds no more memory than the child has sent.
-func (c *child) read() (frameKind, []byte, error) {
-	for c.end-c.begin < frameHead {
-		if c.begin == c.end {
-			c.begin, c.end = 0, 0
-		} else if c.end == len(c.in) {
-			c.end = copy(c.in, c.in[c.begin:c.end])
-			c.begin = 0
-		}
-		n, err := c.file.Read(c.in[c.end:])
-		if c.end += n; err != nil {
-			return 0, nil, err
-		}
+// begin makes s one of the child's runs and sends its first frame, after the program if the child lacks it. It reports
+// false if the child has ended.
+func (c *child) begin(s *session, kind frameKind, program *isolates.Program, payload func(b []byte, slot int) []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.ended {
+		return false
 	}
-	length := int(binary.LittleEndian.Uint32(c.in[c.begin:]))
-	kind := frameKind(c.in[c.begin+4])
-	c.begin += frameHead
-	if length > frameMax {
-		return 0, nil, fmt.Errorf("%w: %d bytes", malformed(kind), length)
+	c.mu.last++
+	s.number = c.mu.last
+	c.mu.sessions[s.number] = s
+	slot, sent := c.slotLocked(program)
+	if !sent {
+		at := len(c.mu.out)
+		c.mu.out = endFrame(appendProgram(beginFrame(c.mu.out, frameProgram, 0), slot, program.Bundle()), at)
 	}
-	payload := make([]byte, min(length, inKept))
-	n := copy(payload, c.in[c.begin:c.end])
-	c.begin += n
-	for n < length {
-		if n == len(payload) {
-			payload = append(payload, make([]byte, min(length-n, n))...)
-		}
-		if _, err := io.ReadFull(c.file, payload[n:]); err != nil {
-			c.torn = true
-			return 0, nil, err
-		}
-		n = len(payload)
-	}
-	return kind, payload, nil
+	at := len(c.mu.out)
+	c.mu.out = endFrame(payload(beginFrame(c.mu.out, kind, s.number), slot), at)
+	c.fillLocked()
+	return true
 }
 
-// slot is where the child keeps a program; sent is whether it is there yet. Of all slots the one longest unused makes room.
-func (c *child) slot(p *isolates.Program) (slot int, sent bool) {
-	for i, q := range c.programs {
+// post sends a frame of a run that has begun. Nothing is said if it does not arrive: the child has ended then.
+func (c *child) post(kind frameKind, run uint32, payload func(b []byte) []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.ended {
+		return
+	}
+	at := len(c.mu.out)
+	c.mu.out = endFrame(payload(beginFrame(c.mu.out, kind, run)), at)
+	c.fillLocked()
+}
+
+func (c *child) fillLocked() {
+	if !c.mu.filled {
+		c.mu.filled = true
+		c.filled <- struct{}{} // there is room: the last signal was taken before filled was cleared
+	}
+}
+
+// outKept is the size of a buffer that is kept for the next frames.
+const outKept = 1 << 20
+
+// transmit sends what is posted until the child ends. It lets all who are about to post do so first: what goes out
+// together costs one change of process.
+func (c *child) transmit() {
+	for {
+		select {
+		case <-c.filled:
+		case <-c.gone:
+			return
+		}
+		runtime.Gosched()
+		c.mu.Lock()
+		out := c.mu.out
+		c.mu.out, c.mu.spare, c.mu.filled = c.mu.spare[:0], nil, false
+		c.mu.Unlock()
+		if _, err := c.file.Write(out); err != nil {
+			c.kill() // receive sees the end
+			return
+		}
+		if cap(out) <= outKept {
+			c.mu.Lock()
+			c.mu.spare = out
+			c.mu.Unlock()
+		}
+	}
+}
+
+// receive hands out frames until the process ends or sends what it must not; then it makes sure that it has ended, calls
+// bury, and tells the sessions. A session that ended while nobody waited for it is given to leave.
+func (c *child) receive(in *inbox, leave func(*session), bury func()) {
+	err := c.deliverAll(in, leave)
+	if errors.Is(err, os.ErrClosed) {
+		timer := time.AfterFunc(dismissTimeout, c.kill)
+		defer timer.Stop()
+	} else {
+		c.kill()
+	}
+	<-c.gone
+	c.file.Close()
+	bury()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.ended = true
+	c.cause, c.victims = err, len(c.mu.sessions)
+	if in.torn() && isEnd(err) {
+		c.cause = fmt.Errorf("in the middle of a frame: %w", err)
+	}
+	for _, s := range c.mu.sessions {
+		if s.serving.Load() == 0 {
+			c.executing++
+		}
+	}
+	for _, s := range c.mu.sessions {
+		close(s.messages)
+	}
+	c.mu.sessions, c.mu.out, c.mu.spare = nil, nil, nil
+}
+
+func (c *child) deliverAll(in *inbox, leave func(*session)) error {
+	for {
+		m, err := c.read(in)
+		if err != nil {
+			return err
+		}
+		if err := c.deliver(m, leave); err != nil {
+			return err
+		}
+	}
+}
+
+// deliver gives a frame to its session. One that ends a session that nobody waits for makes it leave.
+func (c *child) deliver(m message, leave func(*session)) error {
+	c.mu.Lock()
+	s := c.mu.sessions[m.run]
+	if s == nil {
+		c.mu.Unlock()
+		return malformed(m.kind)
+	}
+	ends := m.kind == frameDone || m.kind == frameAnalysis
+	if ends {
+		delete(c.mu.sessions, m.run)
+	}
+	abandoned := s.abandoned
+	c.mu.Unlock()
+	switch {
+	case abandoned && ends:
+		leave(s)
+	case abandoned:
+	default:
+		select {
+		case s.messages <- m:
+		default:
+			return fmt.Errorf("%w: too many at once", malformed(m.kind))
+		}
+	}
+	return nil
+}
+
+// abandon says that nobody waits for s any longer: the child shall end it. It reports false if it has ended already.
+func (c *child) abandon(s *session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.sessions[s.number] != s {
+		return false
+	}
+	s.abandoned = true
+	at := len(c.mu.out)
+	c.mu.out = endFrame(beginFrame(c.mu.out, frameAbort, s.number), at)
+	c.fillLocked()
+	return true
+}
+
+// slotLocked is where the child keeps a program; sent is whether it is there yet. Of all slots the one longest unused
+// makes room. Runs that began before keep what they have.
+func (c *child) slotLocked(p *isolates.Program) (slot int, sent bool) {
+	for i, q := range c.mu.programs {
 		if p == q {
-			c.used[i] = c.runs
+			c.mu.used[i] = c.mu.last
 			return i, true
 		}
-		if c.used[i] < c.used[slot] || q == nil && c.programs[slot] != nil {
+		if c.mu.used[i] < c.mu.used[slot] || q == nil && c.mu.programs[slot] != nil {
 			slot = i
 		}
 	}
-	for key := range c.warm {
-		if key.program == c.programs[slot] {
-			delete(c.warm, key)
-		}
-	}
-	c.programs[slot], c.used[slot] = p, c.runs
+	c.mu.programs[slot], c.mu.used[slot] = p, c.mu.last
 	return slot, false
-}
-
-// affinity says how well the child suits a module: it has run it, it has its program, or neither.
-func (c *child) affinity(key moduleKey) int {
-	if _, ok := c.warm[key]; ok {
-		return 2
-	}
-	if slices.Contains(c.programs[:], key.program) {
-		return 1
-	}
-	return 0
 }
 
 // residentSize is the memory of a process in bytes; 0 if unknown.

@@ -26,10 +26,14 @@ const (
 	opPage
 	opCall
 	opAt
+	opText
+	opBytes
+	opLast
+	opHTTP
 )
 
-func opMask(op *isolates.Op) (mask uint16) {
-	set := func(bit uint16, there bool) {
+func opMask(op *isolates.Op) (mask uint64) {
+	set := func(bit uint64, there bool) {
 		if there {
 			mask |= bit
 		}
@@ -50,12 +54,16 @@ func opMask(op *isolates.Op) (mask uint16) {
 	set(opPage, op.Page != nil)
 	set(opCall, op.Call != nil)
 	set(opAt, op.At != 0)
+	set(opText, op.Text != "")
+	set(opBytes, len(op.Bytes) > 0)
+	set(opLast, op.Last)
+	set(opHTTP, op.HTTP != nil)
 	return mask
 }
 
 func appendOp(b []byte, op *isolates.Op) []byte {
 	mask := opMask(op)
-	b = append(b, byte(op.Kind), byte(mask), byte(mask>>8))
+	b = appendUvarint(append(b, byte(op.Kind)), mask)
 	if mask&opStream != 0 {
 		b = appendUvarint(b, uint64(op.Stream))
 	}
@@ -92,17 +100,26 @@ func appendOp(b []byte, op *isolates.Op) []byte {
 	if mask&opAt != 0 {
 		b = appendFloat(b, op.At)
 	}
+	if mask&opText != 0 {
+		b = appendText(b, op.Text)
+	}
+	if mask&opBytes != 0 {
+		b = appendText(b, op.Bytes)
+	}
+	if mask&opHTTP != 0 {
+		b = appendHTTP(b, op.HTTP)
+	}
 	return b
 }
 
 func (d *decoder) op() (op isolates.Op) {
 	op.Kind = isolates.OpKind(d.byte())
-	mask := uint16(d.byte())
-	mask |= uint16(d.byte()) << 8
+	mask := d.uvarint()
 	op.Async = mask&opAsync != 0
 	op.System = mask&opSystem != 0
 	op.ReturnDocument = mask&opReturnDocument != 0
 	op.Exhausted = mask&opExhausted != 0
+	op.Last = mask&opLast != 0
 	if mask&opStream != 0 {
 		op.Stream = uint32(d.count())
 	}
@@ -140,6 +157,15 @@ func (d *decoder) op() (op isolates.Op) {
 	if mask&opAt != 0 {
 		op.At = d.float()
 	}
+	if mask&opText != 0 {
+		op.Text = d.text()
+	}
+	if mask&opBytes != 0 {
+		op.Bytes = d.bytes()
+	}
+	if mask&opHTTP != 0 {
+		op.HTTP = d.http()
+	}
 	if !wellFormed(&op) {
 		d.fail()
 	}
@@ -157,8 +183,23 @@ func wellFormed(op *isolates.Op) bool {
 		return op.Call != nil
 	case isolates.OpInsert, isolates.OpPatch, isolates.OpReplace:
 		return len(op.Value) > 0
+	case isolates.OpFetch, isolates.OpRespond:
+		return op.HTTP != nil
 	}
 	return op.Kind != 0
+}
+
+func appendHTTP(b []byte, m *isolates.HTTPMessage) []byte {
+	b = appendText(appendText(appendText(b, m.Method), m.Redirect), m.URL)
+	b = appendBool(appendText(appendCount(b, max(m.Status, 0)), m.StatusText), m.Redirected)
+	return appendList(b, m.Headers, func(b []byte, h *isolates.HTTPHeader) []byte { return appendText(appendText(b, h.Name), h.Value) })
+}
+
+func (d *decoder) http() *isolates.HTTPMessage {
+	return &isolates.HTTPMessage{
+		Method: d.text(), Redirect: d.text(), URL: d.text(), Status: d.count(), StatusText: d.text(), Redirected: d.bool(),
+		Headers: list(d, func(d *decoder) isolates.HTTPHeader { return isolates.HTTPHeader{Name: d.text(), Value: d.text()} }),
+	}
 }
 
 func appendQuery(b []byte, q *isolates.Query) []byte {
@@ -351,6 +392,9 @@ const (
 	answerObservedTime
 	answerObservedRandom
 	answerErr
+	answerBytes
+	answerStream
+	answerHTTP
 )
 
 func appendAnswer(b []byte, a *isolates.Answer) []byte {
@@ -372,6 +416,9 @@ func appendAnswer(b []byte, a *isolates.Answer) []byte {
 	set(answerObservedTime, a.ObservedTime)
 	set(answerObservedRandom, a.ObservedRandom)
 	set(answerErr, a.Err != nil)
+	set(answerBytes, len(a.Bytes) > 0)
+	set(answerStream, a.Stream != 0)
+	set(answerHTTP, a.HTTP != nil)
 	b = append(b, byte(mask), byte(mask>>8))
 	if mask&answerValue != 0 {
 		b = appendText(b, a.Value)
@@ -396,6 +443,15 @@ func appendAnswer(b []byte, a *isolates.Answer) []byte {
 	}
 	if mask&answerErr != 0 {
 		b = appendHostError(b, a.Err)
+	}
+	if mask&answerBytes != 0 {
+		b = appendText(b, a.Bytes)
+	}
+	if mask&answerStream != 0 {
+		b = appendUvarint(b, uint64(a.Stream))
+	}
+	if mask&answerHTTP != 0 {
+		b = appendHTTP(b, a.HTTP)
 	}
 	return b
 }
@@ -430,6 +486,15 @@ func (d *decoder) answer() (a isolates.Answer) {
 	a.ObservedTime, a.ObservedRandom = mask&answerObservedTime != 0, mask&answerObservedRandom != 0
 	if mask&answerErr != 0 {
 		a.Err = d.hostError()
+	}
+	if mask&answerBytes != 0 {
+		a.Bytes = d.bytes()
+	}
+	if mask&answerStream != 0 {
+		a.Stream = uint32(d.uvarint())
+	}
+	if mask&answerHTTP != 0 {
+		a.HTTP = d.http()
 	}
 	return a
 }

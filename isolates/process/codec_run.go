@@ -12,15 +12,16 @@ import (
 // hello is how a child shall be.
 type hello struct {
 	warm, compiled int
-	fresh          bool
+	// apart says that runs wait for the world and not only for us (see link).
+	fresh, apart bool
 }
 
 func appendHello(b []byte, h *hello) []byte {
-	return appendBool(appendCount(appendCount(b, h.warm), h.compiled), h.fresh)
+	return appendBool(appendBool(appendCount(appendCount(b, h.warm), h.compiled), h.fresh), h.apart)
 }
 
 func (d *decoder) hello() hello {
-	return hello{warm: d.count(), compiled: d.count(), fresh: d.bool()}
+	return hello{warm: d.count(), compiled: d.count(), fresh: d.bool(), apart: d.bool()}
 }
 
 // A frameProgram puts a bundle into one of a child's slots, in place of what was there.
@@ -66,6 +67,11 @@ func appendRun(b []byte, slot int, inv *isolates.Invocation, ahead []foresight) 
 	b = appendInt64(append(b, inv.Seed[:]...), inv.Now)
 	b = appendLimits(b, inv.Limits)
 	b = appendBool(appendText(b, inv.RequestID), inv.Strict)
+	b = appendUvarint(b, uint64(inv.Body))
+	b = appendBool(b, inv.Request != nil)
+	if inv.Request != nil {
+		b = appendHTTP(b, inv.Request)
+	}
 	return appendList(b, ahead, func(b []byte, f *foresight) []byte {
 		return appendAnswer(appendText(b, f.op), &f.answer)
 	})
@@ -75,7 +81,10 @@ func (d *decoder) run() (slot int, inv *isolates.Invocation, ahead []foresight) 
 	slot = d.count()
 	inv = &isolates.Invocation{
 		Module: d.text(), Export: d.text(), Kind: d.kind(), Args: d.encoded(), Seed: d.hash(), Now: d.int64(),
-		Limits: d.limits(), RequestID: d.text(), Strict: d.bool(),
+		Limits: d.limits(), RequestID: d.text(), Strict: d.bool(), Body: uint32(d.uvarint()),
+	}
+	if d.bool() {
+		inv.Request = d.http()
 	}
 	return slot, inv, list(d, func(d *decoder) foresight { return foresight{op: d.bytes(), answer: d.answer()} })
 }

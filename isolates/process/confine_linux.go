@@ -21,7 +21,7 @@ const (
 
 // systemCalls is what the Go runtime needs once a child is up, and the socket.
 var systemCalls = []string{
-	"read", "write", "ppoll", "close",
+	"read", "write", "recvfrom", "ppoll", "close",
 	"mmap", "munmap", "mprotect", "madvise", "mincore", "prlimit64",
 	"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "gettimeofday", "sched_yield", "sched_getaffinity", "restart_syscall",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "tgkill", "getpid", "gettid",

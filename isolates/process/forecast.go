@@ -14,7 +14,8 @@ type Peeker interface {
 	isolates.Host
 	// Peek answers reads (OpGet, OpCollect) as Do would at this moment, one Answer each, but what was read does not count
 	// until take says how many of them, from the first, the script has asked for. take may be called more than once,
-	// with the number of further ones, and not after the next Do that writes. A nil take refuses: there are no answers.
+	// with the number of further ones, and not after the next Do that writes. There may be fewer answers than ops: those
+	// from the first that fails are left out.
 	Peek(ctx context.Context, ops []isolates.Op) (answers []isolates.Answer, take func(n int))
 }
 
@@ -98,13 +99,13 @@ func (f *forecasts) look(ctx context.Context, inv *isolates.Invocation) *prospec
 		return t
 	}
 	answers, take := peeker.Peek(ctx, ops)
-	if take == nil || len(answers) != len(ops) {
+	if len(answers) == 0 || len(answers) > len(ops) {
 		return t
 	}
 	t.takes = take
-	t.ahead = make([]foresight, len(ops))
-	var b []byte
-	for i := range ops {
+	t.ahead = make([]foresight, len(answers))
+	b := make([]byte, 0, 128*len(answers))
+	for i := range answers {
 		at := len(b)
 		b = appendOp(b, &ops[i])
 		t.ahead[i] = foresight{op: b[at:len(b):len(b)], answer: answers[i]}

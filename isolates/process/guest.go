@@ -1,14 +1,13 @@
 package process
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"runlog/isolates"
 )
@@ -27,9 +26,10 @@ func IsChild(args []string) bool { return len(args) == 1 && args[0] == argv0 }
 
 // Main is the life of a child: it serves its parent until the parent closes the socket. It returns the exit code.
 func Main(clock isolates.Clock) int {
-	runtime.GOMAXPROCS(1) // a child does one thing at a time; other threads would only be woken in vain
-	g := &guest{socket: newSocket(socketFD)}
-	err := g.serve(clock)
+	runtime.GOMAXPROCS(1) // runs take turns; other threads would only be woken in vain
+	g := &guest{in: inbox{max: 1 << 30}, clock: clock, jobs: make(chan job)}
+	g.mu.hosts = map[uint32]*host{}
+	err := g.serve()
 	if err == nil || errors.Is(err, errParentGone) {
 		return 0
 	}
@@ -40,316 +40,267 @@ func Main(clock isolates.Clock) int {
 // errParentGone says that the socket was closed.
 var errParentGone = errors.New("the parent is gone")
 
-// A guest is what runs in a child.
+// A guest is what runs in a child. One goroutine takes frames from the socket and hands them out; runs have goroutines of
+// their own, and what they say is gathered.
 type guest struct {
-	socket   *socket
+	in       inbox
+	clock    isolates.Clock
 	pool     *isolates.Pool
+	link     link
 	programs [programSlots]*isolates.Program
 	// heap is the limit that the process's memory is set for.
 	heap uint64
-	out  []byte
-	// told is what the parent knows of the pool's counters.
-	told tally
+	// jobs carry runs to goroutines that have had one before: their stacks have grown. Nobody closes it.
+	jobs chan job
+	// executing is how many runs have something to do but wait for us.
+	executing atomic.Int32
+
+	mu struct {
+		sync.Mutex
+		// out is what shall be sent, spare what was.
+		out, spare []byte
+		// parked says that nobody sends what is gathered, because the goroutine at the socket waits: who has something to say
+		// sends it.
+		parked bool
+		// hosts are the runs in progress, by their number; begun counts all.
+		hosts map[uint32]*host
+		begun uint64
+		// told is what the parent knows of the pool's counters.
+		told tally
+		// failed is why the parent cannot be reached.
+		failed error
+	}
+}
+
+// A job is a run to execute.
+type job struct {
+	host *host
+	inv  *isolates.Invocation
 }
 
 // serve greets the parent and does what it asks.
-func (g *guest) serve(clock isolates.Clock) error {
-	kind, payload, err := g.socket.read()
+func (g *guest) serve() error {
+	first := &patientLink{fd: socketFD}
+	g.link = first
+	m, err := g.receive()
 	if err != nil {
 		return err
 	}
-	d := decoder{b: payload}
+	d := decoder{b: m.payload}
 	h := d.hello()
-	if kind != frameHello || !d.ok() {
-		return malformed(kind)
+	if m.kind != frameHello || !d.ok() {
+		return malformed(m.kind)
+	}
+	first.prepare()
+	if h.apart {
+		if g.link, err = newPolledLink(socketFD); err != nil {
+			return err
+		}
 	}
 	report := confine()
 	g.pool = isolates.New(isolates.Options{
-		Size: 1, Prepared: 1, Warm: h.warm, Compiled: h.compiled, Fresh: h.fresh, Clock: clock,
+		Size: 1 << 20, Prepared: 1, Warm: h.warm, Compiled: h.compiled, Fresh: h.fresh, Clock: g.clock,
 	})
-	if err := g.send(appendText(beginFrame(g.out, frameReady), report)); err != nil {
-		return err
-	}
+	g.post(frameReady, 0, func(b []byte) []byte { return appendText(b, report) })
 	for {
-		// What the pool prepares in the background gets its turn here: reading keeps the only processor.
-		runtime.Gosched()
-		kind, payload, err := g.socket.read()
+		m, err := g.receive()
 		if err != nil {
 			return err
 		}
-		if err := g.handle(kind, payload); err != nil {
+		if err := g.handle(m); err != nil {
 			return err
 		}
 	}
 }
 
-func (g *guest) send(frame []byte) error {
-	g.out = frame
-	return g.socket.write(endFrame(frame))
+// receive returns the next frame. While there is none, runs have their turn; what they have said by then is sent together.
+func (g *guest) receive() (message, error) {
+	for turns := 0; ; turns++ {
+		m, ok, err := g.in.next()
+		if ok || err != nil {
+			return m, err
+		}
+		wait, err := g.takeTurns(turns)
+		if err != nil {
+			return message{}, err
+		}
+		n, err := g.link.read(g.in.room(), wait)
+		g.unpark()
+		if g.in.took(n); err != nil {
+			return message{}, err
+		}
+		if n > 0 {
+			turns = 0
+		}
+	}
 }
 
-func (g *guest) handle(kind frameKind, payload []byte) error {
-	d := decoder{b: payload}
-	switch kind {
+// takeTurns lets runs compute until each waits or has had its share, and sends what they have said. It says how long
+// reading may wait: not at all while a run computes.
+func (g *guest) takeTurns(turns int) (patience, error) {
+	if g.link.steps() {
+		runtime.Gosched()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.flushLocked(); err != nil {
+		return 0, err
+	}
+	if g.executing.Load() > 0 && g.link.steps() {
+		if turns > fruitlessMax {
+			return waitBriefly, nil // what keeps the run is not computing
+		}
+		return waitNot, nil
+	}
+	g.mu.parked = true
+	return waitLong, nil
+}
+
+// fruitlessMax is how many turns in a row may bring nothing before the processor is left to the runtime for a moment.
+const fruitlessMax = 8
+
+func (g *guest) unpark() {
+	g.mu.Lock()
+	g.mu.parked = false
+	g.mu.Unlock()
+}
+
+func (g *guest) flushLocked() error {
+	if g.mu.failed != nil || len(g.mu.out) == 0 {
+		return g.mu.failed
+	}
+	out := g.mu.out
+	g.mu.out, g.mu.spare = g.mu.spare[:0], nil
+	g.mu.failed = g.link.write(out)
+	if cap(out) <= outKept {
+		g.mu.spare = out
+	}
+	return g.mu.failed
+}
+
+// post gathers a frame to be sent.
+func (g *guest) post(kind frameKind, run uint32, payload func([]byte) []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := len(g.mu.out)
+	g.mu.out = endFrame(payload(beginFrame(g.mu.out, kind, run)), at)
+	if g.mu.parked {
+		_ = g.flushLocked() // kept in failed
+	}
+}
+
+func (g *guest) handle(m message) error {
+	d := decoder{b: m.payload}
+	switch m.kind {
 	case frameProgram:
 		slot, bundle := d.program()
 		if !d.ok() || slot >= programSlots {
-			return malformed(kind)
+			return malformed(m.kind)
 		}
 		g.programs[slot] = isolates.NewProgram(bundle)
 		return nil
 	case frameRun:
 		slot, inv, ahead := d.run()
 		if !d.ok() || slot >= programSlots || g.programs[slot] == nil {
-			return malformed(kind)
+			return malformed(m.kind)
 		}
 		inv.Program = g.programs[slot]
-		return g.run(inv, ahead)
+		g.begin(m.run, inv, ahead)
+		return nil
 	case frameAnalyze:
 		slot, req := d.analyze()
 		if !d.ok() || slot >= programSlots || g.programs[slot] == nil {
-			return malformed(kind)
+			return malformed(m.kind)
 		}
 		req.Program = g.programs[slot]
 		g.limitMemory(req.Limits.Heap)
-		analysis, err := g.pool.Analyze(context.Background(), req)
-		return g.send(appendAnalysis(beginFrame(g.out, frameAnalysis), analysis, err))
-	case frameAbort:
-		// It came after the run had ended.
+		g.executing.Add(1)
+		go func() { // ends with the analysis
+			analysis, err := g.pool.Analyze(context.Background(), req)
+			g.executing.Add(-1)
+			g.post(frameAnalysis, m.run, func(b []byte) []byte { return appendAnalysis(b, analysis, err) })
+		}()
+		return nil
+	case frameAnswers, frameAbort:
+		g.mu.Lock()
+		h := g.mu.hosts[m.run]
+		g.mu.Unlock()
+		if h != nil { // else it came after the run had ended
+			h.deliver(m)
+		}
 		return nil
 	}
-	return malformed(kind)
+	return malformed(m.kind)
 }
 
+// limitMemory prepares the process for a run that begins. It may be too wide for one that follows, not too narrow.
 func (g *guest) limitMemory(heap uint64) {
 	if heap == 0 {
 		heap = heapDefault
 	}
-	if heap != g.heap {
+	g.mu.Lock()
+	others := len(g.mu.hosts) > 0
+	g.mu.Unlock()
+	if heap > g.heap || heap < g.heap && !others {
 		g.heap = heap
 		limitMemory(heap)
 	}
 }
 
-func (g *guest) run(inv *isolates.Invocation, ahead []foresight) error {
+// begin starts a run.
+func (g *guest) begin(number uint32, inv *isolates.Invocation, ahead []foresight) {
 	g.limitMemory(inv.Limits.Heap)
-	h := &host{guest: g, ahead: ahead, assumes: !inv.Strict && inv.Kind == isolates.KindMutation}
+	h := newHost(g, number, inv, ahead)
 	inv.Host = h
-	res, err := g.pool.Run(context.Background(), inv)
-	if h.failed != nil {
-		return h.failed
+	g.mu.Lock()
+	g.mu.begun++
+	h.since = g.mu.begun
+	h.crowded = len(g.mu.hosts) > 0
+	g.mu.hosts[number] = h
+	g.mu.Unlock()
+	g.executing.Add(1)
+	select {
+	case g.jobs <- job{h, inv}:
+	default:
+		go g.work(job{h, inv}) // ends with the process
 	}
+}
+
+// work executes runs, one after the other.
+func (g *guest) work(j job) {
+	for ; ; j = <-g.jobs {
+		g.run(j.host, j.inv)
+	}
+}
+
+func (g *guest) run(h *host, inv *isolates.Invocation) {
+	ctx := h.begin()
+	res, err := g.pool.Run(ctx, inv)
 	if err != nil {
 		res = &isolates.Result{Err: internalError(err)}
 	}
-	b := h.appendPending(beginFrame(g.out, frameDone))
-	// Compiling and warming happen around cold runs; the counters of the others have not moved.
-	b = appendOptional(b, g.news(res), appendTally)
-	return g.send(appendResult(b, res))
+	h.end()
+	g.mu.Lock()
+	delete(g.mu.hosts, h.number)
+	crowded := h.crowded || g.mu.begun != h.since
+	news := g.newsLocked(res)
+	g.mu.Unlock()
+	g.executing.Add(-1)
+	g.post(frameDone, h.number, func(b []byte) []byte {
+		b = h.appendPending(b)
+		// Compiling and warming happen around cold runs; the counters of the others have not moved.
+		b = appendOptional(b, news, appendTally)
+		return appendResult(appendBool(b, crowded), res)
+	})
 }
 
-// news is the pool's counters, if they may have changed.
-func (g *guest) news(res *isolates.Result) *tally {
-	if res.Warm && res.Err == nil && g.told.warmRuntimes > 0 {
+// newsLocked is the pool's counters, if they may have changed.
+func (g *guest) newsLocked(res *isolates.Result) *tally {
+	if res.Warm && res.Err == nil && g.mu.told.warmRuntimes > 0 {
 		return nil
 	}
 	s := g.pool.Stats()
 	t := tally{discarded: s.Discarded, compileHits: s.CompileHits, compileMisses: s.CompileMisses, compileTime: uint64(s.CompileTime), warmRuntimes: s.WarmRuntimes}
-	g.told = t
+	g.mu.told = t
 	return &t
-}
-
-// A host serves one run: from what was sent ahead, by assuming, and else by asking the parent.
-type host struct {
-	guest *guest
-	turn  sync.Mutex
-	// ahead are the operations that are expected next, and used how many came true.
-	ahead []foresight
-	used  int
-	// assumes says that writes may be taken to succeed; pending are those not sent yet, encoded.
-	assumes bool
-	pending []byte
-	count   int
-	scratch []byte
-	// aborted says that the parent gave up the run, failed that it cannot be reached.
-	aborted bool
-	failed  error
-}
-
-// pendingBytes and pendingMax are how much may wait to be sent.
-const (
-	pendingBytes = 64 << 10
-	pendingMax   = 256
-)
-
-// Do executes ops in order. The operations of an action take turns.
-func (h *host) Do(_ context.Context, ops []isolates.Op) []isolates.Answer {
-	h.turn.Lock()
-	defer h.turn.Unlock()
-	answers := make([]isolates.Answer, len(ops))
-	if ops[0].Kind >= isolates.OpFetch {
-		for i := range answers {
-			answers[i].Err = &isolates.HostError{Message: "fetch, streams of bodies and ctx.storage of actions are not supported with --isolation=process yet."}
-		}
-		return answers
-	}
-	for i := range ops {
-		if h.aborted || h.failed != nil || !h.settle(&ops[i], &answers[i]) {
-			h.ask(ops[i:], answers[i:])
-			break
-		}
-	}
-	return answers
-}
-
-// settle answers an operation without the parent, if that can be done.
-func (h *host) settle(op *isolates.Op, a *isolates.Answer) bool {
-	if assumable(op.Kind, op.ReturnDocument) && (h.assumes || op.Kind == isolates.OpStreamClose) {
-		if op.Kind != isolates.OpStreamClose {
-			h.ahead = nil // it was read before this write
-		}
-		h.pending = appendOp(h.pending, op)
-		h.count++
-		if h.count >= pendingMax || len(h.pending) >= pendingBytes {
-			h.flush()
-		}
-		return true
-	}
-	if len(h.ahead) == 0 {
-		return false
-	}
-	h.scratch = appendOp(h.scratch[:0], op)
-	if !bytes.Equal(h.scratch, h.ahead[0].op) {
-		h.ahead = nil
-		return false
-	}
-	*a = h.ahead[0].answer
-	h.ahead = h.ahead[1:]
-	h.used++
-	return true
-}
-
-// assumable says whether the script learns nothing from an operation's success.
-func assumable(kind isolates.OpKind, returnDocument bool) bool {
-	switch kind {
-	case isolates.OpPatch, isolates.OpReplace, isolates.OpDelete:
-		return !returnDocument
-	case isolates.OpStreamClose:
-		return true
-	}
-	return false
-}
-
-// appendPending appends what the parent has to be told before it answers, and forgets it.
-func (h *host) appendPending(b []byte) []byte {
-	b = appendCount(appendCount(b, h.used), h.count)
-	b = append(b, h.pending...)
-	h.pending, h.count = h.pending[:0], 0
-	return b
-}
-
-// flush sends the pending writes; there is no answer.
-func (h *host) flush() {
-	b := h.appendPending(beginFrame(h.guest.out, frameOps))
-	h.failed = h.guest.send(appendCount(b, 0))
-}
-
-// ask sends ops and waits for their answers.
-func (h *host) ask(ops []isolates.Op, answers []isolates.Answer) {
-	h.ahead = nil
-	if !h.aborted && h.failed == nil {
-		h.failed = h.exchange(ops, answers)
-	}
-	if h.aborted || h.failed != nil {
-		for i := range answers {
-			answers[i] = isolates.Answer{Err: internalError(h.failed)}
-		}
-	}
-}
-
-func (h *host) exchange(ops []isolates.Op, answers []isolates.Answer) error {
-	b := h.appendPending(beginFrame(h.guest.out, frameOps))
-	if err := h.guest.send(appendList(b, ops, appendOp)); err != nil {
-		return err
-	}
-	kind, payload, err := h.guest.socket.read()
-	if err != nil {
-		return err
-	}
-	if kind == frameAbort {
-		h.aborted = true
-		return nil
-	}
-	d := decoder{b: payload}
-	for i := range answers {
-		answers[i] = d.answer()
-	}
-	if kind != frameAnswers || !d.ok() {
-		return malformed(kind)
-	}
-	return nil
-}
-
-// A socket is the child's end. It is read by one goroutine, which keeps the processor while it waits a moment (see
-// receive): most answers come within microseconds.
-type socket struct {
-	fd int
-	// in holds what was read and not yet returned.
-	in    []byte
-	begin int
-	end   int
-}
-
-const socketBuffer = 64 << 10
-
-func newSocket(fd int) *socket {
-	prepareSocket(fd)
-	return &socket{fd: fd, in: make([]byte, socketBuffer)}
-}
-
-// read returns the next frame; its payload belongs to the caller.
-func (s *socket) read() (frameKind, []byte, error) {
-	for s.end-s.begin < frameHead {
-		if err := s.fill(); err != nil {
-			return 0, nil, err
-		}
-	}
-	n := int(binary.LittleEndian.Uint32(s.in[s.begin:]))
-	kind := frameKind(s.in[s.begin+4])
-	s.begin += frameHead
-	payload := make([]byte, n)
-	got := copy(payload, s.in[s.begin:s.end])
-	s.begin += got
-	for got < n {
-		m, err := receive(s.fd, payload[got:])
-		if err != nil {
-			return 0, nil, err
-		}
-		got += m
-	}
-	return kind, payload, nil
-}
-
-// fill reads more into the buffer.
-func (s *socket) fill() error {
-	if s.begin == s.end {
-		s.begin, s.end = 0, 0
-	} else if s.end == len(s.in) {
-		s.end = copy(s.in, s.in[s.begin:s.end])
-		s.begin = 0
-	}
-	n, err := receive(s.fd, s.in[s.end:])
-	s.end += n
-	return err
-}
-
-func (s *socket) write(b []byte) error {
-	for len(b) > 0 {
-		n, err := transmit(s.fd, b)
-		if err != nil {
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
 }

@@ -10,21 +10,29 @@ import (
 
 // Options of a Pool. Zero fields mean the default.
 type Options struct {
-	// Size is how many runs may happen at once; nested ones are not counted. Default: GOMAXPROCS.
+	// Size is how many runs may be under way at once; nested ones are not counted. Default: Children * Share.
 	Size int
-	// Prepared is how many children stand by unused while others run. Default 1.
+	// Children is how many processes run scripts side by side. Default: GOMAXPROCS.
+	Children int
+	// Share is how many runs a child takes before others wait. Runs in one process take turns, and what they have to say
+	// to the parent travels together. Default 8.
+	Share int
+	// Apart is for runs that cannot be done over: each gets a child of its own while there are no more runs than Children,
+	// which are started when needed.
+	Apart bool
+	// Prepared is how many further children stand by, for those that are lost or taken up by a long run. Default 1.
 	Prepared int
-	// Idle is how many children are kept when nothing runs. Default: Size or 4 * GOMAXPROCS, whichever is less, and Prepared.
-	Idle int
-	// Warm is how many evaluated runtimes a child keeps. Default 4.
+	// ChildrenMax bounds all children. Default: 4 * Children + Prepared.
+	ChildrenMax int
+	// Warm is how many evaluated runtimes a child keeps. Default 8.
 	Warm int
 	// Fresh forbids warm runtimes.
 	Fresh bool
 	// Compiled is how many compiled modules a child keeps. Default 2,048.
 	Compiled int
-	// RunsMax is how many runs a child serves before it is replaced. Default 100,000.
+	// RunsMax is how many runs a child serves before it is replaced. Default 10,000,000.
 	RunsMax int
-	// GrowthMax is how many bytes a child may grow between runs before it is replaced. Default 256 MiB.
+	// GrowthMax is how many bytes a child may grow before it is replaced. Default 192 MiB.
 	GrowthMax uint64
 	// Command is the program that children run; its main must begin with IsChild. Default: this program itself.
 	Command string
@@ -36,26 +44,35 @@ type Options struct {
 
 // EnsureDefaults fills the zero fields.
 func (o *Options) EnsureDefaults() {
+	if o.Children <= 0 {
+		o.Children = runtime.GOMAXPROCS(0)
+	}
+	if o.Share <= 0 {
+		o.Share = 8
+		if o.Size > 0 {
+			o.Share = (o.Size + o.Children - 1) / o.Children
+		}
+	}
 	if o.Size <= 0 {
-		o.Size = runtime.GOMAXPROCS(0)
+		o.Size = o.Children * o.Share
 	}
 	if o.Prepared <= 0 {
 		o.Prepared = 1
 	}
-	if o.Idle <= 0 {
-		o.Idle = min(o.Size, 4*runtime.GOMAXPROCS(0)) + o.Prepared
+	if o.ChildrenMax <= 0 {
+		o.ChildrenMax = 4*o.Children + o.Prepared
 	}
 	if o.Warm <= 0 {
-		o.Warm = 4
+		o.Warm = 8
 	}
 	if o.Compiled <= 0 {
 		o.Compiled = 2048
 	}
 	if o.RunsMax <= 0 {
-		o.RunsMax = 100_000
+		o.RunsMax = 10_000_000
 	}
 	if o.GrowthMax == 0 {
-		o.GrowthMax = 256 << 20
+		o.GrowthMax = 192 << 20
 	}
 	if o.Command == "" {
 		o.Command = "/proc/self/exe" // also when the file has been replaced: parent and child must be of one version
@@ -83,8 +100,8 @@ const (
 	startTimeout = 20 * time.Second
 	// startsMax is how often in a row a child may fail to start before those who wait for one are told.
 	startsMax = 10
-	// memoryBase is what a child takes besides scripts: the program, the runtime, compiled modules.
-	memoryBase = 64 << 20
+	// memoryBase is what a child takes besides scripts: the program, the runtime, compiled modules, and room for garbage.
+	memoryBase = 128 << 20
 )
 
 // dataMax is how much a child's memory may grow for a script whose heap is limited: garbage and the runtime's own

@@ -5,27 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"runlog/isolates"
 )
 
-// A session is one run in a child, seen from the parent.
+// A session is one run in a child, seen from the parent. The caller's goroutine serves it; what an action asks is served
+// by goroutines of its own.
 type session struct {
 	pool   *Pool
 	child  *child
 	inv    *isolates.Invocation
-	host   isolates.Host
 	limits isolates.Limits
 	begun  time.Time
+	// number names the run on the socket.
+	number uint32
+	// messages carry the run's frames from the child's goroutine, which closes it when the child has ended. They hold as many
+	// as a child may have under way: more is an offence.
+	messages chan message
+	// abandoned says that nobody reads messages; guarded by the child's lock.
+	abandoned bool
+
+	// deadline is when the child must be done, in nanoseconds since the epoch; computing is since when it has not waited for
+	// us. serving is how many frames of operations the Host works on: then nothing is expected of the child.
+	deadline, computing atomic.Int64
+	serving             atomic.Int32
+	// suspected is for the watcher, which alone uses it: since when the run computed when it was first found to take long,
+	// and how much time the processor had given the child until then.
+	suspected struct {
+		since int64
+		used  time.Duration
+	}
+	// expired says that the child was killed because this run did not stop.
+	expired atomic.Bool
+
 	// started says that the child has asked for something: the run had effects, if only on what it has read.
-	started bool
+	started atomic.Bool
 	// late says that the time limit is over and the child has been told so in its last answer.
 	late bool
 	// system is the last system error the Host gave, with its cause, which does not cross the socket.
-	system *isolates.HostError
+	system atomic.Pointer[isolates.HostError]
 	// ahead is what was answered ahead, and plan what is learnt of the function for next time; nil without a Peeker.
 	ahead *prospect
+}
+
+func newSession(p *Pool, c *child, inv *isolates.Invocation) *session {
+	return &session{pool: p, child: c, inv: inv, limits: withDefaults(inv.Limits), messages: make(chan message, asksMax)}
 }
 
 // errAssumption carries what a write that was assumed to succeed failed with.
@@ -33,103 +60,156 @@ func errAssumption(op *isolates.Op, err *isolates.HostError) error {
 	return fmt.Errorf("%w: %s: %w", isolates.ErrAssumption, op.Kind, err)
 }
 
-// run converses with the child until the run ends, and gives the child back.
+// run converses with the child until the run ends, and leaves it.
 func (s *session) run(ctx context.Context) (*isolates.Result, error) {
-	p, c := s.pool, s.child
-	s.begun = p.options.Clock.Now()
-	c.runs++
-	c.beginRun(s.begun, s.limits)
-	p.running.Add(1)
-	p.rouse()
-	defer p.running.Add(-1)
-	settled := c.obey(ctx)
-	res, err := s.converse(ctx)
-	settled()
-	if err != nil {
-		return s.failed(ctx, err)
+	s.ahead = s.pool.forecasts.look(ctx, s.inv)
+	begun := s.begin(s.limits.Timeout, frameRun, s.inv.Program, func(b []byte, slot int) []byte {
+		return appendRun(b, slot, s.inv, s.ahead.expected())
+	})
+	defer s.pool.running.Add(-1)
+	var res *isolates.Result
+	var err error
+	switch {
+	case !begun:
+		err = &LostError{State: "it ended before"}
+	case s.concurrent():
+		res, err = s.converseAtOnce(ctx)
+	default:
+		res, err = s.converse(ctx)
 	}
-	c.finish()
-	if memory := (*isolates.OutOfMemoryError)(nil); errors.As(res.Err, &memory) {
-		c.size.Store(residentSize(c.pid()))
-	}
-	c.warm[moduleKey{s.inv.Program, s.inv.Module}] = struct{}{}
-	p.put(c)
-	res.Elapsed = p.options.Clock.Now().Sub(s.begun)
-	return s.outcome(res)
+	return s.outcome(res, err)
+}
+
+// concurrent says whether the run may have several operations under way.
+func (s *session) concurrent() bool {
+	return s.inv.Kind == isolates.KindAction || s.inv.Kind == isolates.KindHTTP
+}
+
+// begin sends the first frame and sets the deadline.
+func (s *session) begin(timeout time.Duration, kind frameKind, program *isolates.Program, payload func([]byte, int) []byte) bool {
+	s.begun = s.pool.options.Clock.Now()
+	s.deadline.Store(s.begun.Add(timeout + grace).UnixNano())
+	s.computing.Store(s.begun.UnixNano())
+	s.pool.running.Add(1)
+	s.pool.rouse()
+	return s.child.begin(s, kind, program, payload)
 }
 
 // outcome gives a system error of the Host back to it as it was. One that ends more than this run is not a result.
-func (s *session) outcome(res *isolates.Result) (*isolates.Result, error) {
+func (s *session) outcome(res *isolates.Result, err error) (*isolates.Result, error) {
+	if err != nil {
+		return nil, err
+	}
+	if res.Elapsed == 0 { // it was cut short
+		res.Elapsed = s.pool.options.Clock.Now().Sub(s.begun)
+	}
 	var host *isolates.HostError
-	if s.system != nil && errors.As(res.Err, &host) && host.System && host.Message == s.system.Message {
-		res.Err = s.system
-		if cause := s.system.Cause; errors.Is(cause, isolates.ErrAssumption) || errors.Is(cause, isolates.ErrLost) {
+	if system := s.system.Load(); system != nil && errors.As(res.Err, &host) && host.System && host.Message == system.Message {
+		res.Err = system
+		if cause := system.Cause; errors.Is(cause, isolates.ErrAssumption) || errors.Is(cause, isolates.ErrLost) {
 			return nil, cause
 		}
 	}
 	return res, nil
 }
 
-// obey ends the conversation when ctx does. The caller must call what it returns when it no longer reads or writes.
-func (c *child) obey(ctx context.Context) (settled func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	cut := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.file.SetDeadline(time.Unix(1, 0)) // fails only if the file is closed
-		close(cut)
-	})
-	return func() {
-		if !stop() {
-			<-cut
-			_ = c.file.SetDeadline(time.Time{})
-		}
-	}
-}
-
-// converse sends the call, serves the child's operations and returns its result.
+// converse serves the child's operations, one frame after the other, and returns its result.
 func (s *session) converse(ctx context.Context) (*isolates.Result, error) {
-	c := s.child
-	slot, err := c.bring(s.inv.Program)
-	if err != nil {
-		return nil, err
-	}
-	s.ahead = s.pool.forecasts.look(ctx, s.inv)
-	if err := c.write(appendRun(beginFrame(c.out, frameRun), slot, s.inv, s.ahead.expected())); err != nil {
-		return nil, err
-	}
 	for {
-		kind, payload, err := c.read()
+		m, res, err := s.await(ctx)
+		if res != nil || err != nil {
+			return res, err
+		}
+		if m.kind == frameDone {
+			return s.done(ctx, m)
+		}
+		answer, err := s.serve(ctx, m, false)
 		if err != nil {
-			return nil, err
+			return s.giveUp(err)
 		}
-		d := &decoder{b: payload, hostile: true}
-		switch kind {
-		case frameOps:
-			err = s.serve(ctx, d)
-		case frameDone:
-			return s.done(ctx, d)
-		default:
-			err = malformed(kind)
-		}
-		if err != nil {
-			return nil, err
-		}
+		s.extend()
+		s.child.post(frameAnswers, s.number, answer)
 	}
 }
 
-// bring sends the program, unless the child has it.
-func (c *child) bring(p *isolates.Program) (slot int, err error) {
-	slot, sent := c.slot(p)
-	if sent {
-		return slot, nil
+// await receives the next frame. There is a result or an error instead if the child has ended or the caller has left.
+func (s *session) await(ctx context.Context) (message, *isolates.Result, error) {
+	select {
+	case m, ok := <-s.messages:
+		if !ok {
+			res, err := s.autopsy()
+			return message{}, res, err
+		}
+		return m, nil, nil
+	case <-ctx.Done():
+		s.abandon()
+		return message{}, &isolates.Result{Err: context.Cause(ctx)}, nil
 	}
-	return slot, c.write(appendProgram(beginFrame(c.out, frameProgram), slot, p.Bundle()))
 }
 
-// request is what a child tells: how many answers it has found ahead, what it has assumed, and what it asks.
+// abandon makes the child end the run, without waiting. It gets a moment to do so.
+func (s *session) abandon() {
+	s.deadline.Store(s.pool.options.Clock.Now().Add(grace).UnixNano())
+	s.serving.Store(0)
+	s.pool.running.Add(1) // the watcher must not rest until it is over
+	if !s.child.abandon(s) {
+		s.leave()
+	}
+}
+
+// leave is called once the child has ended an abandoned run.
+func (s *session) leave() {
+	s.pool.running.Add(-1)
+	s.pool.leave(s.child)
+}
+
+// giveUp ends a run whose child broke the rules, or which was told too much.
+func (s *session) giveUp(err error) (*isolates.Result, error) {
+	if errors.Is(err, isolates.ErrAssumption) {
+		s.abandon()
+		return nil, err
+	}
+	s.pool.condemn(s.child, verdict{offence: err})
+	for range s.messages { // until the child has ended
+	}
+	return s.autopsy()
+}
+
+// converseAtOnce serves the operations of a run as they come, each in a goroutine of its own: their answers go back in any
+// order. What is under way when the run ends is cancelled and waited for.
+func (s *session) converseAtOnce(ctx context.Context) (*isolates.Result, error) {
+	working, cancel := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
+	for {
+		m, res, err := s.await(ctx)
+		if res != nil || err != nil {
+			return res, err
+		}
+		if m.kind == frameDone {
+			return s.done(ctx, m)
+		}
+		if s.serving.Load() >= asksMax {
+			return s.giveUp(malformed(m.kind))
+		}
+		s.serving.Add(1)
+		asked.Go(func() { // ends with the operation, which the end of the run cancels
+			answer, err := s.serve(working, m, true)
+			s.resume()
+			if s.serving.Add(-1); err != nil {
+				s.pool.condemn(s.child, verdict{offence: err})
+				return
+			}
+			s.child.post(frameAnswers, s.number, answer)
+		})
+	}
+}
+
+// request is what a child tells: how many answers it has found ahead, what it has assumed, and what it asks, under which
+// number.
 type request struct {
+	number       uint64
 	used         int
 	assumed, ops []isolates.Op
 }
@@ -138,6 +218,7 @@ func (d *decoder) request(asks bool) (r request) {
 	r.used = d.count()
 	r.assumed = d.ops()
 	if asks {
+		r.number = d.uvarint()
 		r.ops = d.ops()
 	}
 	return r
@@ -158,61 +239,61 @@ func (d *decoder) ops() []isolates.Op {
 	return ops
 }
 
-// serve executes what a frameOps asks and answers it.
-func (s *session) serve(ctx context.Context, d *decoder) error {
+// serve executes what a frameOps asks and returns what to answer. The run is concurrent if others are served beside it.
+func (s *session) serve(ctx context.Context, m message, concurrent bool) (answer func([]byte) []byte, err error) {
+	d := &decoder{b: m.payload, hostile: true}
 	r := d.request(true)
-	if !d.ok() {
-		return malformed(frameOps)
+	if m.kind != frameOps || !d.ok() || concurrent && (r.used > 0 || len(r.assumed) > 0 && r.assumed[0].Kind != isolates.OpStreamClose) {
+		return nil, malformed(m.kind)
 	}
-	s.child.watch.deadline.Store(0) // the child waits for us
+	if !concurrent {
+		s.serving.Store(1) // the child waits for us
+	}
 	if err := s.perform(ctx, &r); err != nil {
-		return err
+		return nil, err
 	}
-	b := beginFrame(s.child.out, frameAnswers)
+	var answers []isolates.Answer
 	if len(r.ops) > 0 {
-		answers := s.host.Do(ctx, r.ops)
+		answers = s.inv.Host.Do(ctx, r.ops)
 		if len(answers) != len(r.ops) {
-			return fmt.Errorf("process: the host gave %d answers to %d operations", len(answers), len(r.ops))
+			return nil, fmt.Errorf("process: the host gave %d answers to %d operations", len(answers), len(r.ops))
 		}
 		s.ahead.learn(s.inv, r.ops)
+	}
+	for i := range answers {
+		if err := answers[i].Err; err != nil && err.System {
+			s.system.Store(err)
+		}
+	}
+	return func(b []byte) []byte {
+		b = appendUvarint(b, r.number)
 		for i := range answers {
-			if err := answers[i].Err; err != nil && err.System {
-				s.system = err
-			}
 			b = appendAnswer(b, &answers[i])
 		}
-	}
-	if err := s.extend(); err != nil || len(r.ops) == 0 {
-		return err
-	}
-	return s.child.write(b)
+		return b
+	}, nil
 }
 
-// errLate says that a child goes on asking after its time.
-var errLate = errors.New("process: the child did not stop in time")
+// resume says that the child computes again.
+func (s *session) resume() { s.computing.Store(s.pool.options.Clock.Now().UnixNano()) }
 
 // extend sets the child's deadline after an operation: the time the Host took counts, but the child needs a moment to
-// notice.
-func (s *session) extend() error {
+// notice. One that goes on asking after that gets no more.
+func (s *session) extend() {
 	now := s.pool.options.Clock.Now()
-	deadline := s.begun.Add(s.limits.Timeout + grace)
-	if now.After(s.begun.Add(s.limits.Timeout)) {
-		if s.late && now.After(deadline) {
-			s.pool.condemn(s.child, verdict{timeout: true})
-			return errLate
-		}
-		if !s.late {
-			s.late = true
-			deadline = now.Add(grace)
-		}
+	s.computing.Store(now.UnixNano())
+	if now.After(s.begun.Add(s.limits.Timeout)) && !s.late {
+		s.late = true
+		s.deadline.Store(now.Add(grace).UnixNano())
 	}
-	s.child.watch.deadline.Store(deadline.UnixNano())
-	return nil
+	s.serving.Store(0)
 }
 
 // perform makes good what the child has taken for granted.
 func (s *session) perform(ctx context.Context, r *request) error {
-	s.started = s.started || r.used > 0 || len(r.assumed)+len(r.ops) > 0
+	if r.used > 0 || len(r.assumed)+len(r.ops) > 0 {
+		s.started.Store(true)
+	}
 	if !s.ahead.take(r.used) {
 		return malformed(frameOps)
 	}
@@ -225,7 +306,7 @@ func (s *session) perform(ctx context.Context, r *request) error {
 		if !closes {
 			s.ahead.wrote()
 		}
-		answers := s.host.Do(ctx, r.assumed[i:i+1])
+		answers := s.inv.Host.Do(ctx, r.assumed[i:i+1])
 		if err := answers[0].Err; err != nil && !closes {
 			return errAssumption(op, err)
 		}
@@ -234,19 +315,22 @@ func (s *session) perform(ctx context.Context, r *request) error {
 }
 
 // done takes the result of the run.
-func (s *session) done(ctx context.Context, d *decoder) (*isolates.Result, error) {
+func (s *session) done(ctx context.Context, m message) (*isolates.Result, error) {
+	d := &decoder{b: m.payload, hostile: true}
 	r := d.request(false)
 	news := optional(d, (*decoder).tally)
+	crowded := d.bool()
 	res := d.result()
 	if !d.ok() {
-		return nil, malformed(frameDone)
+		return s.offended(malformed(frameDone))
 	}
-	s.child.watch.deadline.Store(0)
+	s.serving.Store(1)
 	if err := s.perform(ctx, &r); err != nil {
 		if errors.Is(err, isolates.ErrAssumption) {
-			return nil, &ended{err}
+			s.pool.leave(s.child)
+			return nil, err
 		}
-		return nil, err
+		return s.offended(err)
 	}
 	if news != nil {
 		s.pool.tell(s.child, *news)
@@ -254,136 +338,56 @@ func (s *session) done(ctx context.Context, d *decoder) (*isolates.Result, error
 	s.ahead.end(s.inv)
 	s.pool.expected.Add(uint64(len(s.ahead.expected())))
 	s.pool.hits.Add(uint64(r.used))
+	res.Elapsed = s.pool.options.Clock.Now().Sub(s.begun)
+	var memory *isolates.OutOfMemoryError
+	full := errors.As(res.Err, &memory)
+	if res.Err != nil && (full || res.Elapsed > sizeAfter) {
+		s.child.size.Store(residentSize(s.child.pid()))
+	}
+	s.pool.leave(s.child)
+	if full && crowded && !s.concurrent() {
+		return nil, &LostError{State: "out of memory beside others", Started: true}
+	}
 	return res, nil
 }
 
-// ended says that the run was given up after the child had ended it.
-type ended struct{ error }
+// sizeAfter is how long a failed run must have taken for its child to be measured.
+const sizeAfter = 100 * time.Millisecond
 
-func (e *ended) Unwrap() error { return e.error }
-
-// failed ends a run that has no result: the child is stopped or dead, and the error says why.
-func (s *session) failed(ctx context.Context, err error) (*isolates.Result, error) {
-	p, c := s.pool, s.child
-	var over *ended
-	switch {
-	case errors.As(err, &over):
-		c.finish()
-		p.put(c)
-		return nil, over.error
-	case errors.Is(err, isolates.ErrAssumption):
-		p.reclaim(c)
-		return nil, err
-	case ctx.Err() != nil && c.watch.verdict.Load() == nil && !c.hasEnded() && !c.torn:
-		p.reclaim(c)
-		return &isolates.Result{Err: context.Cause(ctx), Elapsed: p.options.Clock.Now().Sub(s.begun)}, nil
-	}
-	c.kill()
-	<-c.gone
-	c.file.Close()
-	if ctx.Err() != nil && c.watch.verdict.Load() == nil {
-		return &isolates.Result{Err: context.Cause(ctx), Elapsed: p.options.Clock.Now().Sub(s.begun)}, nil
-	}
-	return s.autopsy(err)
+// offended ends the child of a run that has ended in a way it must not.
+func (s *session) offended(err error) (*isolates.Result, error) {
+	s.pool.condemn(s.child, verdict{offence: err})
+	<-s.child.gone
+	return &isolates.Result{Err: internalError(fmt.Errorf("an isolate was ended: %w", err))}, nil
 }
 
-func (c *child) hasEnded() bool {
-	select {
-	case <-c.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-// reclaim stops what a child runs, without waiting: it gets a moment to end by itself, since another takes long to start.
-func (p *Pool) reclaim(c *child) {
-	p.running.Add(1)
-	c.watch.deadline.Store(p.options.Clock.Now().Add(grace).UnixNano())
-	p.rouse()
-	p.goroutines.Go(func() { // ends with the run, which the watcher makes sure of
-		defer p.running.Add(-1)
-		if err := c.abort(); err != nil {
-			c.kill()
-			<-c.gone
-			c.file.Close()
-			return
-		}
-		c.finish()
-		p.put(c)
-	})
-}
-
-// abort answers whatever the child asks with the end of its run.
-func (c *child) abort() error {
-	for asked := true; ; {
-		if asked {
-			if err := c.write(beginFrame(c.out, frameAbort)); err != nil {
-				return err
-			}
-		}
-		kind, payload, err := c.read()
-		if err != nil || kind == frameDone || kind == frameAnalysis {
-			return err
-		}
-		d := &decoder{b: payload, hostile: true}
-		r := d.request(true)
-		if kind != frameOps || !d.ok() {
-			return malformed(kind)
-		}
-		asked = len(r.ops) > 0
-	}
-}
-
-// analyze runs an analysis in c and gives it back.
+// analyze runs an analysis in c, which runs nothing else, and leaves it.
 func (p *Pool) analyze(ctx context.Context, c *child, req *isolates.AnalyzeRequest) (*isolates.Analysis, error) {
 	limits := req.Limits
 	if limits.Timeout <= 0 {
 		limits.Timeout = analyzeTimeout
 	}
-	limits = withDefaults(limits)
-	s := &session{pool: p, child: c, limits: limits, begun: p.options.Clock.Now()}
-	whole := limits
-	whole.Timeout *= time.Duration(max(1, len(req.Program.Bundle().Modules)))
-	c.runs++
-	c.beginRun(s.begun, whole)
-	p.running.Add(1)
-	p.rouse()
+	s := newSession(p, c, &isolates.Invocation{Program: req.Program, Limits: limits})
+	whole := s.limits.Timeout * time.Duration(max(1, len(req.Program.Bundle().Modules)))
+	begun := s.begin(whole, frameAnalyze, req.Program, func(b []byte, slot int) []byte { return appendAnalyze(b, slot, req) })
 	defer p.running.Add(-1)
-	settled := c.obey(ctx)
-	analysis, broken, err := c.analyze(req)
-	settled()
-	if broken != nil {
-		res, err := s.failed(ctx, broken)
-		if err != nil {
-			return nil, err
+	if !begun {
+		return nil, &LostError{State: "it ended before"}
+	}
+	m, res, err := s.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if res == nil {
+		d := &decoder{b: m.payload, hostile: true}
+		analysis, err := d.analysis()
+		if m.kind == frameAnalysis && d.ok() {
+			p.leave(c)
+			return analysis, err
 		}
-		return nil, analyzeError(res.Err)
+		res, _ = s.offended(malformed(m.kind))
 	}
-	c.finish()
-	p.put(c)
-	return analysis, err
-}
-
-// analyze returns the outcome, or that the child is broken.
-func (c *child) analyze(req *isolates.AnalyzeRequest) (analysis *isolates.Analysis, broken, err error) {
-	slot, broken := c.bring(req.Program)
-	if broken != nil {
-		return nil, broken, nil
-	}
-	if broken = c.write(appendAnalyze(beginFrame(c.out, frameAnalyze), slot, req)); broken != nil {
-		return nil, broken, nil
-	}
-	kind, payload, broken := c.read()
-	if broken != nil {
-		return nil, broken, nil
-	}
-	d := &decoder{b: payload, hostile: true}
-	analysis, err = d.analysis()
-	if kind != frameAnalysis || !d.ok() {
-		return nil, malformed(kind), nil
-	}
-	return analysis, nil, err
+	return nil, analyzeError(res.Err)
 }
 
 // analyzeError is for an analysis that ended its child: which module did is not known.

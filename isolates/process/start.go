@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -27,8 +28,11 @@ func (p *Pool) startChildren(ctx context.Context) {
 				p.failStart(err)
 				continue
 			}
-			children.Go(func() { p.reap(c) })    // ends with the process
-			children.Go(func() { p.welcome(c) }) // ends when the process is ready or has ended
+			children.Go(func() { // ends with the process
+				_ = c.command.Wait() // what it says is in ProcessState, too
+				close(c.gone)
+			})
+			children.Go(func() { p.host(c) }) // ends with the process
 		}
 	}
 }
@@ -76,9 +80,10 @@ func refusal(err error) bool {
 	return false
 }
 
-// welcome greets a process and puts it to work.
-func (p *Pool) welcome(c *child) {
-	report, err := c.greet(&hello{warm: p.options.Warm, compiled: p.options.Compiled, fresh: p.options.Fresh})
+// host is the life of a child: it is greeted, put to work, and buried.
+func (p *Pool) host(c *child) {
+	in := &inbox{max: frameMax}
+	report, err := c.greet(&hello{warm: p.options.Warm, compiled: p.options.Compiled, fresh: p.options.Fresh, apart: p.options.Apart}, in)
 	if err != nil {
 		c.kill()
 		<-c.gone
@@ -86,24 +91,34 @@ func (p *Pool) welcome(c *child) {
 		p.failStart(fmt.Errorf("start an isolate: %w: %s %s", err, c.command.ProcessState, c.stderr))
 		return
 	}
+	sent := make(chan struct{})
+	go func() { // ends with the process
+		defer close(sent)
+		c.transmit()
+	}()
+	p.welcome(c, report)
+	c.receive(in, (*session).leave, func() { p.bury(c) })
+	<-sent
+}
+
+// welcome puts a process to work.
+func (p *Pool) welcome(c *child, report string) {
 	p.spawned.Add(1)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.mu.starting--
 	p.mu.failures = 0
-	p.mu.live[c] = struct{}{}
-	first := !p.mu.reported
+	p.mu.live = append(p.mu.live, c)
+	if !p.mu.reported {
+		p.options.Logger.Info("isolates run in child processes", "confinement", p.mu.confinement.String(), "refused", report)
+	}
 	p.mu.reported, p.mu.report = true, report
-	confinement := p.mu.confinement
-	p.mu.Unlock()
-	if first {
-		p.options.Logger.Info("isolates run in child processes", "confinement", confinement.String(), "refused", report)
+	if p.mu.closed {
+		p.dismissLocked(c)
+		return
 	}
-	p.put(c)
-	select {
-	case <-c.gone:
-		p.bury(c) // it ended before it was counted
-	default:
-	}
+	p.serveLocked()
+	p.orderLocked()
 }
 
 // failStart notes that a child did not come up. Those who wait are told once it happens too often in a row.
@@ -127,31 +142,13 @@ func (p *Pool) failStart(err error) {
 	}
 }
 
-// reap waits for the end of a process.
-func (p *Pool) reap(c *child) {
-	_ = c.command.Wait() // what it says is in ProcessState, too
-	close(c.gone)
-	p.bury(c)
-}
-
 // bury forgets a child whose process has ended, and orders another.
 func (p *Pool) bury(c *child) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.mu.live[c]; !ok {
-		return
-	}
-	delete(p.mu.live, c)
-	p.mu.told.warmRuntimes -= c.told.warmRuntimes
-	c.told.warmRuntimes = 0
-	for i, other := range p.mu.idle {
-		if c == other {
-			p.mu.idle = append(p.mu.idle[:i], p.mu.idle[i+1:]...)
-			c.file.Close()
-			break
-		}
-	}
-	if !c.command.ProcessState.Success() {
+	if at := slices.Index(p.mu.live, c); at >= 0 { // else it was dismissed
+		p.mu.live = slices.Delete(p.mu.live, at, at+1)
+		p.forgetLocked(c)
 		p.died.Add(1)
 	}
 	p.orderLocked()

@@ -1,28 +1,24 @@
 package process
 
 import (
+	"bytes"
 	"context"
-	"sync/atomic"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
-
-	"runlog/isolates"
 )
 
 const (
 	// watchInterval is how often running children are looked at, and sizeTurns in how many turns their size is read.
 	watchInterval = 20 * time.Millisecond
 	sizeTurns     = 5
+	// suspectAfter is how long a run may go without a word until it is watched, and occupiedAfter how much time the
+	// processor may then give its child until other runs are kept away from it.
+	suspectAfter  = 25 * time.Millisecond
+	occupiedAfter = 25 * time.Millisecond
 )
-
-// A watch is what the watcher knows of a child's run.
-type watch struct {
-	// deadline is when the child must be done, in nanoseconds since the epoch; 0 while nothing is expected of it.
-	deadline atomic.Int64
-	// sizeMax is how much memory the process may take; 0 is any.
-	sizeMax atomic.Uint64
-	// verdict is why we killed it; nil if we did not. It is set once.
-	verdict atomic.Pointer[verdict]
-}
 
 // A verdict is why a child was killed by us.
 type verdict struct {
@@ -30,11 +26,13 @@ type verdict struct {
 	// memory is how much the process took, if that was too much.
 	memory uint64
 	closed bool
+	// offence is a frame it must not send.
+	offence error
 }
 
 // condemn kills a child for a reason, the first of which counts.
 func (p *Pool) condemn(c *child, v verdict) {
-	if c.watch.verdict.CompareAndSwap(nil, &v) {
+	if c.verdict.CompareAndSwap(nil, &v) {
 		p.killed.Add(1)
 	}
 	c.kill()
@@ -82,41 +80,100 @@ func (p *Pool) rouse() {
 	}
 }
 
-// look kills the children that are over a limit. It reports whether any runs.
+// look kills the children that are over a limit, and notes which are occupied. It reports whether any runs.
 func (p *Pool) look(sizes bool) bool {
 	now := p.options.Clock.Now().UnixNano()
 	p.mu.Lock()
-	p.mu.watched = p.mu.watched[:0]
-	for c := range p.mu.live {
-		p.mu.watched = append(p.mu.watched, c)
-	}
-	watched := p.mu.watched
+	p.mu.watched = append(p.mu.watched[:0], p.mu.live...)
 	p.mu.Unlock()
-	for _, c := range watched {
-		if deadline := c.watch.deadline.Load(); deadline != 0 && now > deadline {
+	for _, c := range p.mu.watched {
+		state := c.look(now)
+		if state.suspect != nil {
+			state.occupied = state.suspect.occupies(c.pid())
+		}
+		if state.expired {
 			p.condemn(c, verdict{timeout: true})
 		}
-		limit := c.watch.sizeMax.Load()
-		if !sizes || limit == 0 {
+		p.occupy(c, state.occupied)
+		if !sizes || !state.runs {
 			continue
 		}
 		size := residentSize(c.pid())
 		c.size.Store(size)
-		if size > limit {
+		if size > c.sizeBegin.Load()+p.options.GrowthMax+dataMax(state.heap) {
 			p.condemn(c, verdict{memory: size})
 		}
 	}
 	return p.running.Load() > 0
 }
 
-// beginRun sets the limits of a run that starts now.
-func (c *child) beginRun(now time.Time, limits isolates.Limits) {
-	c.watch.deadline.Store(now.Add(limits.Timeout + grace).UnixNano())
-	c.watch.sizeMax.Store(max(c.sizeBegin.Load(), c.size.Load()) + dataMax(limits.Heap))
+// occupy notes whether a child is taken up by a long run. Others wait for one in its place.
+func (p *Pool) occupy(c *child, occupied bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.place.occupied == occupied || !slices.Contains(p.mu.live, c) {
+		return
+	}
+	c.place.occupied = occupied
+	p.orderLocked()
+	if !occupied {
+		p.serveLocked()
+	}
 }
 
-// finish says that nothing is expected of the child.
-func (c *child) finish() {
-	c.watch.deadline.Store(0)
-	c.watch.sizeMax.Store(0)
+// A look is how a child's runs stand.
+type look struct {
+	runs, expired, occupied bool
+	// suspect is the run that has computed longest, if that is long.
+	suspect *session
+	// heap is the highest limit among them.
+	heap uint64
 }
+
+func (c *child) look(now int64) (l look) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.mu.sessions {
+		l.runs = true
+		l.heap = max(l.heap, s.limits.Heap)
+		if s.serving.Load() > 0 {
+			continue // the child waits for us
+		}
+		if now > s.deadline.Load() {
+			l.expired = true
+			s.expired.Store(true)
+		}
+		if since := s.computing.Load(); now-since > int64(suspectAfter) && (l.suspect == nil || since < l.suspect.computing.Load()) {
+			l.suspect = s
+		}
+	}
+	return l
+}
+
+// occupies says whether the run has been using the processor since it was first suspected. A busy machine may have left it
+// waiting.
+func (s *session) occupies(pid int) bool {
+	used := processorTime(pid)
+	if since := s.computing.Load(); s.suspected.since != since {
+		s.suspected.since, s.suspected.used = since, used
+	}
+	return used-s.suspected.used >= occupiedAfter
+}
+
+// processorTime is what the threads of a process have used; 0 if unknown.
+func processorTime(pid int) time.Duration {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * (time.Second / ticksPerSecond)
+}
+
+// ticksPerSecond is the unit of /proc: it is the same on all architectures that we know.
+const ticksPerSecond = 100

@@ -2,6 +2,7 @@ package process
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -12,18 +13,21 @@ import (
 
 // A frame is one message on the socket:
 //
-//	0        4      5
-//	+--------+------+-----------+
-//	| length | kind | payload … |    length: of the payload, little endian
-//	+--------+------+-----------+
-const frameHead = 5
+//	0        4      5     9
+//	+--------+------+-----+-----------+
+//	| length | kind | run | payload … |    length: of the payload, little endian; run: which one, 0 for none
+//	+--------+------+-----+-----------+
+//
+// The frames of one run keep their order; those of different runs may come in any.
+const frameHead = 9
 
 // frameKind says what a frame's payload is.
 type frameKind uint8
 
 const (
 	// From the parent. frameHello configures the child and is the first; frameProgram brings a bundle for a slot;
-	// frameRun and frameAnalyze begin a run; frameAnswers answers frameOps; frameAbort answers it, too: the run must end.
+	// frameRun and frameAnalyze begin a run; frameAnswers answers the frameOps of the same number; after frameAbort there
+	// are no more answers: the run must end.
 	frameHello frameKind = iota + 1
 	frameProgram
 	frameRun
@@ -40,21 +44,90 @@ const (
 const (
 	// frameMax bounds the payload of a frame from a child, and so what a child can make the parent hold.
 	frameMax = 128 << 20
-	// opsMax is how many operations a frame may hold. A child sends fewer: it flushes its writes at deferredMax.
+	// opsMax is how many operations a frame may hold. A child sends fewer: it sends its writes at pendingMax.
 	opsMax = 1024
+	// asksMax is how many frames of one run the parent holds that it has not looked at. A child has at most 9 operations
+	// of an action under way, and one of any other run.
+	asksMax = 16
 	// depthMax bounds the nesting of filter expressions.
 	depthMax = 512
 )
 
-// beginFrame starts a frame in b, which is overwritten.
-func beginFrame(b []byte, kind frameKind) []byte {
-	return append(b[:0], 0, 0, 0, 0, byte(kind))
+// beginFrame appends the head of a frame to b.
+func beginFrame(b []byte, kind frameKind, run uint32) []byte {
+	return binary.LittleEndian.AppendUint32(append(b, 0, 0, 0, 0, byte(kind)), run)
 }
 
-// endFrame writes the length of the frame in b.
-func endFrame(b []byte) []byte {
-	binary.LittleEndian.PutUint32(b, uint32(len(b)-frameHead))
+// endFrame writes the length of the frame that begins at and ends b.
+func endFrame(b []byte, at int) []byte {
+	binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-frameHead))
 	return b
+}
+
+// A message is a frame that was received.
+type message struct {
+	kind    frameKind
+	run     uint32
+	payload []byte
+}
+
+// An inbox is what was read from a socket and not yet taken. It holds no more memory than was received.
+type inbox struct {
+	in         []byte
+	begin, end int
+	// partial is the frame whose beginning has come, of length bytes.
+	partial message
+	length  int
+	// max bounds the payload of a frame.
+	max int
+}
+
+// inboxSize is how much is read at once, and the memory a frame gets before its bytes have come.
+const inboxSize = 64 << 10
+
+// room is where to read into; took says how much was.
+func (i *inbox) room() []byte {
+	if i.in == nil {
+		i.in = make([]byte, inboxSize)
+	}
+	if i.begin == i.end {
+		i.begin, i.end = 0, 0
+	} else if i.end == len(i.in) {
+		i.end = copy(i.in, i.in[i.begin:i.end])
+		i.begin = 0
+	}
+	return i.in[i.end:]
+}
+
+func (i *inbox) took(n int) { i.end += n }
+
+// torn says that a frame has come in part.
+func (i *inbox) torn() bool { return i.partial.kind != 0 || i.begin < i.end }
+
+// next takes the next whole frame; false if there is none yet. The payload belongs to the caller.
+func (i *inbox) next() (message, bool, error) {
+	if i.partial.kind == 0 {
+		if i.end-i.begin < frameHead {
+			return message{}, false, nil
+		}
+		head := i.in[i.begin:]
+		i.begin += frameHead
+		i.length = int(binary.LittleEndian.Uint32(head))
+		i.partial = message{kind: frameKind(head[4]), run: binary.LittleEndian.Uint32(head[5:])}
+		if i.partial.kind == 0 || i.length > i.max {
+			return message{}, false, fmt.Errorf("%w: %d bytes", malformed(i.partial.kind), i.length)
+		}
+		i.partial.payload = make([]byte, 0, min(i.length, inboxSize))
+	}
+	n := min(i.length-len(i.partial.payload), i.end-i.begin)
+	i.partial.payload = append(i.partial.payload, i.in[i.begin:i.begin+n]...)
+	i.begin += n
+	if len(i.partial.payload) < i.length {
+		return message{}, false, nil
+	}
+	m := i.partial
+	i.partial = message{}
+	return m, true, nil
 }
 
 func appendUvarint(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }
