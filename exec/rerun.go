@@ -223,3 +223,22 @@ func (r *Runner) deployed(catalog *schema.Catalog) (*schema.Deployment, *isolate
 	program, err := r.programs.load(deployment.Bundle)
 	return deployment, program, err
 }
+
+// evaluated is the module that Evaluate makes, and its one function.
+const evaluated = "replay.js"
+
+// Evaluate runs a JavaScript expression over db as a query on a snapshot.
+func (p *Replayer) Evaluate(ctx context.Context, snapshot *index.Snapshot, expression string) (*Rerun, error) {
+	source := "const { queryGeneric } = require(\"convex/server\");\nexports.default = queryGeneric(async ({ db }) => (" + expression + "\n));\n"
+	path := schema.Path{Module: evaluated, Export: "default"}
+	program := isolates.NewProgram(&isolates.Bundle{
+		Hash: sha256.Sum256([]byte(source)),
+		Modules: []isolates.Module{{
+			Path: evaluated, Source: source, Hash: sha256.Sum256([]byte(source)), Deps: map[string]string{"convex/server": "convex/server"},
+		}},
+	})
+	code := &Code{Program: program, Deployment: &schema.Deployment{Functions: map[schema.Path]*schema.Function{
+		path: {Path: path, Kind: schema.Query, Visibility: schema.Internal},
+	}}}
+	return p.WithCode(code).Query(ctx, snapshot, path.String(), value.OfObject(nil), nil)
+}

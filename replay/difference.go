@@ -219,6 +219,9 @@ func logText(l log.LogLine) string {
 
 // displayName is a function's name as people write it: messages:send for messages.js:send.
 func displayName(function string) string {
+	if strings.HasPrefix(function, "_system/") {
+		return function
+	}
 	path, err := schema.ParseFunctionPath(function)
 	if err != nil {
 		return function
@@ -275,3 +278,9 @@ func errorText(err error) string { return err.Error() }
 
 // lasting is a duration as people read it.
 func lasting(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+// trimmed is the text of an error without the line ends at its end.
+func trimmed(text string) string { return strings.TrimRight(text, "\n") }
+
+// JSON is a value as answers show it: JSON, whole numbers without a fraction.
+func JSON(e value.Encoded) json.RawMessage { return jsonOf(e) }

@@ -119,7 +119,8 @@ func (p *program) command() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	p.source.register(root.PersistentFlags())
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
-	root.AddCommand(p.verifyCommand())
+	root.AddCommand(p.verifyCommand(), p.logCommand(), p.showCommand(), p.queryCommand(), p.diffCommand(), p.blameCommand(), p.whyCommand(),
+		p.bisectCommand())
 	return root
 }
 
