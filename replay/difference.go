@@ -3,6 +3,7 @@ package replay
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -39,30 +40,41 @@ type Part struct {
 // String is the difference as people read it, over several lines.
 func (d *Difference) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "offset %d, %s: %s(%s) did otherwise when run again\n", d.Offset, d.Time, d.Function, d.Args)
+	b.WriteString(d.Title("did otherwise when run again"))
+	b.WriteByte('\n')
 	if d.Position != "" {
 		fmt.Fprintf(&b, "  at %s, bundle %s\n", d.Position, d.Bundle)
 	} else {
 		fmt.Fprintf(&b, "  bundle %s\n", d.Bundle)
 	}
-	for _, p := range d.Parts {
-		fmt.Fprintf(&b, "  %s\n", p.What)
-		writeSide(&b, "expected", p.Expected)
-		writeSide(&b, "got", p.Got)
-	}
+	d.WriteParts(&b, "expected", "got")
 	return strings.TrimRight(b.String(), "\n")
 }
 
-func writeSide(b *strings.Builder, side string, lines []string) {
+// Title names the call and says what it did.
+func (d *Difference) Title(did string) string {
+	return fmt.Sprintf("offset %d, %s: %s(%s) %s", d.Offset, d.Time, d.Function, d.Args, did)
+}
+
+// WriteParts writes what differs, each part with its two sides under the names given.
+func (d *Difference) WriteParts(w io.Writer, expected, got string) {
+	for _, p := range d.Parts {
+		fmt.Fprintf(w, "  %s\n", p.What)
+		writeSide(w, expected, p.Expected)
+		writeSide(w, got, p.Got)
+	}
+}
+
+func writeSide(w io.Writer, side string, lines []string) {
 	if len(lines) == 0 {
-		fmt.Fprintf(b, "    %-8s  nothing\n", side)
+		fmt.Fprintf(w, "    %-8s  nothing\n", side)
 		return
 	}
 	for i, line := range lines {
 		if i > 0 {
 			side = ""
 		}
-		fmt.Fprintf(b, "    %-8s  %s\n", side, strings.ReplaceAll(line, "\n", "\n              "))
+		fmt.Fprintf(w, "    %-8s  %s\n", side, strings.ReplaceAll(line, "\n", "\n              "))
 	}
 }
 
@@ -96,6 +108,11 @@ func compare(e *log.Entry, before *index.Snapshot, run *exec.Rerun) *Difference 
 		expected, got := compareLogs(e.Logs, run.Logs)
 		add("log lines", expected, got)
 	}
+	return differing(e, run, parts)
+}
+
+// differing makes a Difference of what differs; nil if nothing does.
+func differing(e *log.Entry, run *exec.Rerun, parts []Part) *Difference {
 	if parts == nil {
 		return nil
 	}

@@ -187,6 +187,19 @@ func invalidSchema(err error) error {
 	return &Error{Code: "InvalidSchema", Message: "Hit an error while evaluating your schema:\n" + err.Error(), Cause: err}
 }
 
+// Functions checks what an analysis found in a bundle, and gives its functions.
+func Functions(analysis *isolates.Analysis) (map[schema.Path]*schema.Function, error) {
+	functions := make(map[schema.Path]*schema.Function, len(analysis.Functions))
+	for i := range analysis.Functions {
+		f, err := readFunction(&analysis.Functions[i])
+		if err != nil {
+			return nil, err
+		}
+		functions[f.Path] = f
+	}
+	return functions, nil
+}
+
 // readFunction checks the validators of one exported function.
 func readFunction(e *isolates.FunctionExport) (*schema.Function, error) {
 	f := &schema.Function{
