@@ -158,6 +158,8 @@ func (m *matcher) entry(e *log.Entry) bool {
 		return false
 	case m.Identity != "" && !strings.Contains(string(e.Call.Identity), m.Identity):
 		return false
+	case m.document != nil && !slices.ContainsFunc(e.Writes, func(w log.Write) bool { return w.ID == *m.document }):
+		return false
 	case m.table != nil && !slices.ContainsFunc(e.Writes, func(w log.Write) bool { return w.ID.Table == m.table.Number }):
 		return false
 	}
@@ -264,3 +266,49 @@ func (h *History) Show(ctx context.Context, off log.Offset) (*Detail, error) {
 }
 
 func clockText(ms int64) string { return timeText(log.Timestamp(ms * 1e6)) }
+
+// Follow tells of entries that somebody hands over one by one, from one after this history's last on.
+func (h *History) Follow(entries iter.Seq2[*log.Entry, error], f Filter) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		names, err := h.catalogAt(h.Head().Offset)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for e, err := range entries {
+			if err == nil {
+				names, err = foldNames(names, e)
+			}
+			var match *matcher
+			if err == nil {
+				match, err = f.compile(names)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if match.entry(e) && !yield(eventOf(e, names), nil) {
+				return
+			}
+		}
+	}
+}
+
+// foldNames is the catalog after an entry.
+func foldNames(names *schema.Catalog, e *log.Entry) (*schema.Catalog, error) {
+	var system []schema.SystemWrite
+	for _, w := range e.Writes {
+		if !schema.AffectsCatalog(w.ID.Table) {
+			continue
+		}
+		s := schema.SystemWrite{ID: w.ID}
+		if w.After != nil {
+			var err error
+			if s.After, err = w.After.Decode(); err != nil {
+				return nil, err
+			}
+		}
+		system = append(system, s)
+	}
+	return names.ApplyAll(system)
+}

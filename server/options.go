@@ -52,6 +52,8 @@ type Backend struct {
 	Environment Environment
 	// Publishing returns how publishing to Kafka fares, as JSON marshals it; nil, or a nil answer, says that it is off.
 	Publishing func() any
+	// History may be nil: then it is not given out.
+	History History
 	// Detail returns what /readyz shows beside readiness, as JSON marshals it; nil shows nothing.
 	Detail func() any
 }

@@ -31,6 +31,8 @@ func (s *Server) routes() {
 	s.handle("POST /api/run/{path...}", runFunction)
 	s.handle("GET /api/check_admin_key", checkAdminKey)
 	s.handle("GET /api/kafka_status", kafkaStatus)
+	s.handle("GET /api/history", downloadHistory)
+	s.handle("GET /api/history/entries", followHistory)
 
 	for _, prefix := range [...]string{"/api/", "/api/v1/"} {
 		s.handle("GET "+prefix+"list_environment_variables", listEnvironment)

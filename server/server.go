@@ -23,6 +23,9 @@ type Server struct {
 
 	backend  atomic.Pointer[Backend] // nil before Attach
 	stopping atomic.Bool
+	// ending ends when Shutdown begins, for answers that would go on for ever.
+	ending context.Context
+	end    context.CancelFunc
 }
 
 // New returns a server that is not listening.
@@ -37,6 +40,7 @@ func New(o Options) (*Server, error) {
 		ids:     newRequestIDs(rng.NewSeed),
 		bodies:  semaphore.NewWeighted(o.BodyMemory),
 	}
+	s.ending, s.end = context.WithCancel(context.Background())
 	var all http.Handler = s
 	if o.Wrap != nil {
 		all = o.Wrap(s)
@@ -67,6 +71,7 @@ func (s *Server) Serve(l net.Listener) error {
 // ctx ends first, the rest are cut off and the error of ctx is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
+	s.end()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		return errors.Join(err, s.http.Close())

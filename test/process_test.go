@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// binary is the program under test, built by TestMain.
-var binary string
+// binary is the program under test, and replayBinary the one that asks what it did; both are built by TestMain.
+var binary, replayBinary string
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
@@ -36,11 +36,11 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "runner")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/runner")
+	binary, replayBinary = filepath.Join(dir, "runner"), filepath.Join(dir, "replay")
+	build := exec.Command("go", "build", "-o", dir, "./cmd/runner", "./cmd/replay")
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
 		return 1
 	}
 	return m.Run()
@@ -65,6 +65,11 @@ type process struct {
 
 // start runs the program in dir. It is killed when the test ends, if it still runs.
 func start(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
+	return startProgram(t, binary, dir, env, args...)
+}
+
+func startProgram(t *testing.T, binary, dir string, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, args...), done: make(chan struct{})}
 	p.mu.changed = make(chan struct{})
@@ -187,6 +192,17 @@ func (p *process) stop() {
 // command runs the program to its end and returns what it printed.
 func command(t *testing.T, dir string, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return runProgram(t, binary, dir, env, args...)
+}
+
+// replay asks a history, and returns what was printed.
+func replay(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return runProgram(t, replayBinary, dir, nil, args...)
+}
+
+func runProgram(t *testing.T, binary, dir string, env []string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
@@ -207,14 +223,29 @@ type devServer struct {
 	app, url, key string
 }
 
-// copyApp copies an app of apps/ to a folder of the test's own.
+// copyApp copies an app of apps/ to a folder of the test's own. What servers wrote beside it is run again when the test has ended.
 func copyApp(t *testing.T, name string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("apps", name))); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { verifyHistory(t, filepath.Join(dir, ".runlog")) })
 	return dir
+}
+
+// verifyHistory runs the history in a data folder again, if there is one: it must do the same.
+func verifyHistory(t *testing.T, data string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(data, "runlog.head")); err != nil {
+		return // no server has got as far as that
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, replayBinary, "verify", "--data", data).CombinedOutput()
+	if err != nil {
+		t.Errorf("replay verify: %v\n%s", err, out)
+	}
 }
 
 func startDev(t *testing.T, app string, args ...string) *devServer {

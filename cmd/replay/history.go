@@ -15,6 +15,7 @@ import (
 func (p *program) logCommand() *cobra.Command {
 	var f replay.Filter
 	var from, to string
+	var follow bool
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "List what happened: a line for each entry",
@@ -22,14 +23,21 @@ func (p *program) logCommand() *cobra.Command {
   replay log --document jd7f3m9y8c2w1k0n5p4q6r8s0t2v4x6z`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if follow && p.source.url == "" {
+				return usage("--follow needs a running server: name it with --url; while none runs, nothing is added to a data folder")
+			}
 			return p.with(cmd.Context(), func(h *replay.History) error {
 				if err := span(h, from, to, &f); err != nil {
 					return err
 				}
-				return p.printLog(cmd.Context(), h, f)
+				if err := p.printLog(cmd.Context(), h, f); err != nil || !follow {
+					return err
+				}
+				return p.follow(cmd.Context(), h, f)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what the server writes, until interrupted")
 	spanFlags(cmd, &from, &to)
 	cmd.Flags().StringVar(&f.Function, "function", "", "only calls of a function, or of a module's functions: `FN`")
 	cmd.Flags().StringVar(&f.Table, "table", "", "only entries that wrote into a table: `TABLE`")
@@ -66,6 +74,19 @@ func span(h *replay.History, from, to string, f *replay.Filter) (err error) {
 
 func (p *program) printLog(ctx context.Context, h *replay.History, f replay.Filter) error {
 	for e, err := range h.Events(ctx, f) {
+		if err != nil {
+			return err
+		}
+		if err := p.printEvent(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow goes on with what the server has written since the checkpoint, and writes.
+func (p *program) follow(ctx context.Context, h *replay.History, f replay.Filter) error {
+	for e, err := range h.Follow(p.source.remote().follow(ctx, h.Head().Offset+1), f) {
 		if err != nil {
 			return err
 		}

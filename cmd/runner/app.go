@@ -244,7 +244,7 @@ func (a *app) ready(m mode) error {
 	if err != nil {
 		return fmt.Errorf("admin key: %w", err)
 	}
-	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged}, Publishing: a.kafkaStatus, Detail: a.detail})
+	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged}, Publishing: a.kafkaStatus, History: servedHistory{a}, Detail: a.detail})
 	return a.local.write(a.flags.data)
 }
 
