@@ -65,7 +65,7 @@ func (h *transactionHost) runNested(ctx context.Context, target *target, t *tran
 	result, err := h.r.options.Isolates.Run(ctx, &isolates.Invocation{
 		Program: target.program, Module: target.function.Path.Module, Export: target.function.Path.Export,
 		Kind: kindOf(target.function.Kind), Args: req.Args, Seed: req.Seed, Now: t.milliseconds(),
-		Limits: limits, Host: host, RequestID: h.call.RequestID, Nested: true, Strict: h.strict, Alone: h.alone,
+		Limits: limits, Host: host, RequestID: h.call.RequestID, Nested: true, Strict: h.strict, Trace: h.observe != nil, Alone: h.alone,
 	})
 	if err != nil {
 		return isolates.Answer{Err: systemError(err)}

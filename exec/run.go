@@ -66,7 +66,7 @@ func (n *run) once(ctx context.Context, t *transaction, strict, alone bool) (*is
 	result, err := n.r.options.Isolates.Run(ctx, &isolates.Invocation{
 		Program: n.target.program, Module: n.target.function.Path.Module, Export: n.target.function.Path.Export,
 		Kind: kindOf(n.target.function.Kind), Args: n.args, Seed: t.seed, Now: t.milliseconds(),
-		Limits: t.limits.isolate(), Host: host, RequestID: n.call.RequestID, Nested: n.inTurn, Strict: strict, Alone: alone,
+		Limits: t.limits.isolate(), Host: host, RequestID: n.call.RequestID, Nested: n.inTurn, Strict: strict, Trace: n.observe != nil, Alone: alone,
 	})
 	host.closeStreams()
 	n.r.attempted(ctx, n.trace, t, result, begin)

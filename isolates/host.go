@@ -132,6 +132,10 @@ type Op struct {
 	HTTP  *HTTPMessage
 	// At is when a scheduled function shall run, in milliseconds since the epoch.
 	At float64
+	// Site is where the script asked, innermost first, and Logged how many lines it had written by then. Both are set if
+	// Invocation.Trace is, and do not cross a pipe.
+	Site   []Frame
+	Logged int
 }
 
 // An Answer is the outcome of one Op. If Err is set, all else but Logs and the Observed flags is meaningless.

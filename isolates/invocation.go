@@ -89,6 +89,8 @@ type Invocation struct {
 	// Alone says that nothing else may run in the process that runs the script, if that is one of many: what becomes of
 	// the process is its doing then. It is set when a run was lost before (see ErrLost).
 	Alone bool
+	// Trace asks for the place of each operation (Op.Site), which takes a little time.
+	Trace bool
 	// Strict forbids to tell the script that a write succeeded before the Host said so (see ErrAssumption).
 	Strict bool
 }

@@ -102,6 +102,9 @@ func (is *isolate) mustRun(syscall string) *run {
 // ask executes one operation at once, ahead of what is queued. A system error ends the run.
 func (is *isolate) ask(op Op) Answer {
 	r := is.mustRun(op.Name)
+	if r.inv.Trace {
+		op.Site, op.Logged = is.frames(is.vm.CaptureCallStack(siteFrames, nil)), len(r.logs.lines)
+	}
 	a := r.inv.Host.Do(r.ctx, []Op{op})[0]
 	is.absorb(&a)
 	if a.Err != nil {
@@ -351,6 +354,9 @@ func (is *isolate) perform(r *run, batch []*pending) ([]*Answer, error) {
 	ops := make([]Op, 0, len(batch))
 	for _, p := range batch {
 		if p.local == nil {
+			if r.inv.Trace {
+				p.op.Site, p.op.Logged = is.frames(p.site), len(r.logs.lines)
+			}
 			ops = append(ops, is.withOpening(p)...)
 		}
 	}
