@@ -48,6 +48,12 @@ func (h *actionHost) do(ctx context.Context, op *isolates.Op) (a isolates.Answer
 		}
 	case isolates.OpFetch:
 		return h.fetch(ctx, op)
+	case isolates.OpBlobStore:
+		return h.storeBlob(ctx, op)
+	case isolates.OpBlobLoad:
+		return h.loadBlob(ctx, op)
+	case isolates.OpSyscall:
+		a.JSON, a.Err = h.syscall(ctx, op)
 	case isolates.OpBodyOpen, isolates.OpBodyRead, isolates.OpBodyWrite, isolates.OpBodyClose:
 		return h.bodies.do(ctx, op)
 	default:

@@ -80,6 +80,8 @@ func (h *transactionHost) do(ctx context.Context, op *isolates.Op) (a isolates.A
 		a.Text, a.Found = h.r.env(h.t.catalog, op.Name)
 	case isolates.OpMetadata:
 		a.Value, a.Err = h.metadata(op.Name)
+	case isolates.OpSyscall:
+		a.JSON, a.Err = h.syscall(op)
 	default:
 		a.Err = unsupported(op)
 	}

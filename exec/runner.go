@@ -12,6 +12,7 @@ import (
 	"runlog/cache"
 	"runlog/commit"
 	"runlog/index"
+	"runlog/internal/blob"
 	"runlog/internal/clock"
 	"runlog/internal/fetch"
 	"runlog/internal/rng"
@@ -43,6 +44,8 @@ type Options struct {
 	Events EventListener
 	// Fetch makes the requests of actions; without it they can make none.
 	Fetch *fetch.Client
+	// Blobs hold the contents of files. Without them nothing can be stored.
+	Blobs *blob.Blobs
 	// CloudURL and SiteURL are the origins that functions see as CONVEX_CLOUD_URL and CONVEX_SITE_URL.
 	CloudURL, SiteURL string
 	// Name is the deployment's name.

@@ -212,6 +212,15 @@ func (t *transaction) newID(table value.TableNumber) value.ID {
 	return value.NewID(table, random, uint16(t.now.Unix()/86400))
 }
 
+// random draws 16 bytes from the stream that ids come from.
+func (t *transaction) random() (b [16]byte) {
+	if t.ids == nil {
+		t.ids = rng.NewStream(deriveSeed(t.seed, "ids"))
+	}
+	t.ids.Read(b[:])
+	return b
+}
+
 // collectWrites is the write set in the order in which documents were first written. What came to nothing, a
 // document created and deleted again, or put back as it was, is left out.
 func (t *transaction) collectWrites() []log.Write {

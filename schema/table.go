@@ -18,6 +18,8 @@ const (
 	StorageTable     value.TableNumber = 540
 	CronsTable       value.TableNumber = 541
 	CronRunsTable    value.TableNumber = 542
+	FilePathsTable   value.TableNumber = 543
+	UploadsTable     value.TableNumber = 544
 
 	// FirstUserTable is the lowest number of a table that a user defined; all below are the system's.
 	FirstUserTable value.TableNumber = 10001
@@ -37,6 +39,13 @@ const (
 	CompletedIndex IndexID = 4
 	// CronIndex orders the runs of CronRunsTable by the name of their cron, then by when they ended.
 	CronIndex IndexID = 5
+	// DigestIndex orders the files of StorageTable by the digest of their content.
+	DigestIndex IndexID = 6
+	// PathNameIndex and PathFileIndex order FilePathsTable by public name and by file.
+	PathNameIndex IndexID = 7
+	PathFileIndex IndexID = 8
+	// ExpiryIndex orders UploadsTable by when an upload is not allowed any more.
+	ExpiryIndex IndexID = 9
 )
 
 // systemIndex is an index that a system table always has.
@@ -63,7 +72,16 @@ func systemTableNames() []Table {
 			systemIndex(ScheduledTable, DueIndex, "_due", stateKind, value.FieldPath{"scheduledTime"}),
 		}},
 		{Number: SchemasTable, Name: "_schemas"},
-		{Number: StorageTable, Name: "_storage"},
+		{Number: StorageTable, Name: "_storage", Indexes: []*Index{
+			systemIndex(StorageTable, DigestIndex, "_digest", value.FieldPath{"sha256"}),
+		}},
+		{Number: FilePathsTable, Name: "_storage_paths", Indexes: []*Index{
+			systemIndex(FilePathsTable, PathFileIndex, "_file", value.FieldPath{"storageId"}),
+			systemIndex(FilePathsTable, PathNameIndex, "_name", value.FieldPath{"name"}),
+		}},
+		{Number: UploadsTable, Name: "_storage_uploads", Indexes: []*Index{
+			systemIndex(UploadsTable, ExpiryIndex, "_expiry", value.FieldPath{"expires"}),
+		}},
 		{Number: TablesTable, Name: "_tables"},
 	}
 }

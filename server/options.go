@@ -54,6 +54,8 @@ type Backend struct {
 	Publishing func() any
 	// History may be nil: then it is not given out.
 	History History
+	// Files may be nil: then there are no routes for them.
+	Files Files
 	// Detail returns what /readyz shows beside readiness, as JSON marshals it; nil shows nothing.
 	Detail func() any
 }

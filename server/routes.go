@@ -39,6 +39,9 @@ func (s *Server) routes() {
 		s.handle("POST "+prefix+"update_environment_variables", updateEnvironment)
 	}
 
+	s.handle("POST /api/storage/upload", upload)
+	s.handle("GET /api/storage/{name}", download)
+
 	s.handle("GET /{$}", text("This Convex deployment is running. See https://docs.convex.dev/."))
 	s.handle("GET /version", text(s.options.Version))
 	s.handle("GET /instance_version", text(s.options.Version))

@@ -79,7 +79,7 @@ func openApp(ctx context.Context, f *serverFlags, m mode) (_ *app, err error) {
 	if err := a.listen(m); err != nil {
 		return a, err
 	}
-	if err := a.openEngine(m); err != nil {
+	if err := a.openEngine(ctx, m); err != nil {
 		return a, err
 	}
 	if err := a.openPublisher(); err != nil {
@@ -144,8 +144,12 @@ func reachable(a net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-func (a *app) openEngine(m mode) (err error) {
+func (a *app) openEngine(ctx context.Context, m mode) (err error) {
 	limits, err := a.flags.limits.resolve()
+	if err != nil {
+		return err
+	}
+	files, err := a.flags.files.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,8 @@ func (a *app) openEngine(m mode) (err error) {
 		Dir: a.flags.data, Limits: limits, QueryCache: a.flags.cacheBytes(), IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
 		Log: log.Options{EventListener: a.telemetry.LogEvents(a.fail)}, Calls: calls, Commits: a.telemetry.CommitEvents(),
 		CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
-		Logger: a.logger, OnFatal: a.fail, Fetch: fetching,
+		Logger: a.logger, OnFatal: a.fail, Files: files, FileSizeMax: a.flags.files.sizeMax(),
+		Fetch: fetching,
 	})
 	return err
 }
@@ -244,7 +249,14 @@ func (a *app) ready(m mode) error {
 	if err != nil {
 		return fmt.Errorf("admin key: %w", err)
 	}
-	a.server.Attach(server.Backend{Runner: a.engine.Runner, Auth: authenticator, Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged}, Publishing: a.kafkaStatus, History: servedHistory{a}, Detail: a.detail})
+	a.server.Attach(server.Backend{
+		Runner: a.engine.Runner, Auth: authenticator,
+		Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged},
+		Files:       a.engine.Runner,
+		Publishing:  a.kafkaStatus,
+		History:     servedHistory{a},
+		Detail:      a.detail,
+	})
 	return a.local.write(a.flags.data)
 }
 

@@ -24,6 +24,7 @@ type serverFlags struct {
 	limits                  limitFlags
 	fetch                   fetchFlags
 	kafka                   kafkaFlags
+	files                   fileFlags
 }
 
 func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
@@ -42,6 +43,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	f.limits.register(flags)
 	f.fetch.register(flags)
 	f.kafka.register(flags)
+	f.files.register(flags)
 }
 
 // validate reports what is wrong with the flags, before anything is opened.
@@ -65,6 +67,9 @@ func (f *serverFlags) validate() error {
 	}
 	if f.isolation != "inprocess" && f.isolation != "process" {
 		return fmt.Errorf("--isolation is %q, want inprocess or process", f.isolation)
+	}
+	if err := f.files.validate(); err != nil {
+		return err
 	}
 	if f.queryCache < 0 {
 		return fmt.Errorf("--query-cache is %d, want megabytes, or 0 to keep no results", f.queryCache)

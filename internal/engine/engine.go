@@ -8,15 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime"
+	"time"
 
 	"runlog/cache"
 	"runlog/commit"
 	"runlog/exec"
 	"runlog/index"
+	"runlog/internal/blob"
 	"runlog/internal/clock"
 	"runlog/internal/deploy"
 	"runlog/internal/fetch"
+	"runlog/internal/files"
 	"runlog/internal/scheduler"
 	"runlog/isolates"
 	"runlog/isolates/process"
@@ -48,6 +52,12 @@ type Options struct {
 	Commits commit.EventListener
 	// OnFatal is told that the log can no longer be written; it should end the process.
 	OnFatal func(error)
+	// Files keeps the contents of files. Default: the folder files in Dir. Uploads are received in the folder incoming beside it.
+	Files blob.Store
+	// FileSizeMax bounds one upload, in bytes. Default: no bound.
+	FileSizeMax int64
+	// FilesPause is the time between two collections of what deleted files leave behind. Default 1 min.
+	FilesPause time.Duration
 	// Fetch configures the requests of actions.
 	Fetch fetch.Options
 	// CloudURL and SiteURL are the origins that functions see; Name is the deployment's name.
@@ -75,6 +85,9 @@ func (o *Options) EnsureDefaults() {
 	if o.Log.Logger == nil {
 		o.Log.Logger = o.Logger
 	}
+	if o.Files == nil {
+		o.Files = blob.NewDir(filepath.Join(o.Dir, "files"))
+	}
 	if o.OnFatal == nil {
 		o.OnFatal = func(err error) { panic(fmt.Errorf("the log can no longer be written: %w", err)) }
 	}
@@ -94,8 +107,9 @@ type Engine struct {
 	Isolates, Actions isolates.Runner
 	Runner            *exec.Runner
 	Deployer          *deploy.Deployer
+	Blobs             *blob.Blobs
 
-	// closers end the parts, and the scheduler, which nothing else speaks to.
+	// closers end the parts, and the scheduler and the collector of files, which nothing else speaks to.
 	closers []func() error
 }
 
@@ -139,11 +153,15 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 		}
 	}
 	e.openPools(o)
+	e.Blobs, err = blob.Open(blob.Options{Store: o.Files, Spool: filepath.Join(o.Dir, "incoming"), MaxSize: o.FileSizeMax})
+	if err != nil {
+		return err
+	}
 	client := fetch.New(o.Fetch)
 	e.closers = append(e.closers, client.Close)
 	e.Runner, err = exec.New(exec.Options{
 		Log: e.Log, Committer: e.Committer, Indexes: e.Indexes, Isolates: e.Isolates, Actions: e.Actions, Cache: e.Cache,
-		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls, Fetch: client,
+		Limits: o.Limits, Clock: o.Clock, Seed: o.Seed, Events: o.Calls, Fetch: client, Blobs: e.Blobs,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name,
 	})
 	if err != nil {
@@ -153,6 +171,18 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 		Runner: e.Runner, Committer: e.Committer, Log: e.Log, Isolates: e.Actions, Clock: o.Clock, Seed: o.Seed,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL,
 	})
+	return e.openWorkers(o)
+}
+
+// openWorkers starts what works by itself.
+func (e *Engine) openWorkers(o *Options) error {
+	collector, err := files.Open(files.Options{
+		Runner: e.Runner, Committer: e.Committer, Blobs: e.Blobs, Clock: o.Clock, Pause: o.FilesPause, Logger: o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	e.closers = append(e.closers, collector.Close)
 	jobs, err := scheduler.Open(scheduler.Options{Runner: e.Runner, Committer: e.Committer, Clock: o.Clock, Logger: o.Logger})
 	if err != nil {
 		return err

@@ -42,26 +42,30 @@ var places = map[string]place{
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
+	"internal/blob":   {level: 5},
 	"internal/auth":   {level: 5, imports: []string{"value"}},
 	"internal/fetch":  {level: 5},
 
 	// process runs the isolates of level 5 in child processes; it and exec do not know each other.
 	"isolates/process": {level: 6, imports: []string{"isolates", "value"}},
 
-	"exec": {level: 6, imports: []string{"cache", "commit", "index", "internal/fetch", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"exec": {level: 6, imports: []string{"cache", "commit", "index", "internal/blob", "internal/fetch", "isolates", "isolates/bundle", "log", "schema", "value"}},
 
 	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "internal/auth", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	// files collects the contents of files that were deleted.
+	"internal/files": {level: 7, imports: []string{"commit", "exec", "index", "internal/blob", "schema", "value"}},
+
 	// scheduler finds what is due and has exec run it.
 	"internal/scheduler": {level: 7, imports: []string{"commit", "exec", "index", "log", "schema", "value"}},
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine. Its tests
 	// end by replaying what they did.
-	"internal/engine": {level: 9, imports: []string{"cache", "commit", "exec", "index", "internal/deploy", "internal/fetch", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
-	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/deploy", "log", "schema", "value"}},
+	"internal/engine": {level: 9, imports: []string{"cache", "commit", "exec", "index", "internal/blob", "internal/deploy", "internal/fetch", "internal/files", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
+	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/blob", "internal/deploy", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
-	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "commit/publish", "exec", "index", "internal/auth", "internal/deploy", "internal/engine", "internal/fetch",
+	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "commit/publish", "exec", "index", "internal/auth", "internal/blob", "internal/deploy", "internal/engine", "internal/fetch",
 		"internal/obs", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "server", "value"}},
 
 	// replay runs calls of the past through exec, and analyses a bundle as a push does.
@@ -103,6 +107,7 @@ var doors = []door{
 	{engine: "github.com/maypok86/otter/v2", owners: []string{"cache", "index"}},
 	{engine: "github.com/coder/websocket", owners: []string{"server"}},
 	{engine: "github.com/robfig/cron/v3", owners: []string{"schema"}},
+	{engine: "github.com/minio/minio-go/v7", owners: []string{"internal/blob"}},
 	{engine: "math/rand", owners: []string{"internal/rng"}, tests: []string{anyPackage}},
 	// log/slog is for operational output; package log is ours.
 	{engine: "log"},
