@@ -166,16 +166,20 @@ func mends(expendable bool) map[string]mend {
 		"Array":       extending("array_", "fromAsync"),
 		"ArrayBuffer": func(is *isolate, v goja.Value) goja.Value { is.extendBuffer(v.(*goja.Object)); return nil },
 	}
+	for _, b := range bufferSizes() {
+		if b.name != "ArrayBuffer" {
+			out[b.name] = extending("typed_", "from")
+		}
+	}
 	if expendable {
 		return out
 	}
 	out["JSON"] = func(is *isolate, v goja.Value) goja.Value { is.boundJSON(v.(*goja.Object)); return nil }
 	out["Reflect"] = func(is *isolate, v goja.Value) goja.Value { is.boundReflect(v.(*goja.Object)); return nil }
 	for _, b := range bufferSizes() {
+		extend := out[b.name]
 		out[b.name] = func(is *isolate, v goja.Value) goja.Value {
-			if b.name == "ArrayBuffer" {
-				is.extendBuffer(v.(*goja.Object))
-			}
+			extend(is, v)
 			return is.boundConstructor(v.(*goja.Object), b)
 		}
 	}

@@ -100,6 +100,7 @@ func globalsShape() *shape {
 		web("ReadableByteStreamController"), web("ReadableStreamBYOBRequest"), web("WritableStream"), web("WritableStreamDefaultWriter"),
 		web("WritableStreamDefaultController"), web("TransformStream"), web("TransformStreamDefaultController"),
 		web("ByteLengthQueuingStrategy"), web("CountQueuingStrategy"),
+		web("Crypto"), web("CryptoKey"), web("SubtleCrypto"),
 		web("AsyncLocalStorage"), web("AsyncResource"), web("WeakRef"), web("FinalizationRegistry"), web("Iterator"),
 	)
 }
@@ -186,6 +187,7 @@ const randomBytesMax = 65536
 
 func cryptoShape() *shape {
 	return newShape(
+		constant("subtle", func(is *isolate) goja.Value { return is.web("subtle_") }),
 		method("randomUUID", 0, func(is *isolate, call goja.FunctionCall) goja.Value {
 			is.needImpure("crypto.randomUUID")
 			var b [16]byte

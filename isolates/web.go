@@ -30,6 +30,7 @@ func webFiles() map[string]string {
 		"web_headers":   {"Headers"},
 		"web_body":      {"body_"},
 		"web_fetch":     {"Request", "Response", "fetch", "serve_"},
+		"web_crypto":    {"Crypto", "CryptoKey", "SubtleCrypto", "subtle_"},
 		"web_async":     {"AsyncLocalStorage", "AsyncResource"},
 		"web_weak":      {"WeakRef", "FinalizationRegistry"},
 		"web_iterator":  {"Iterator"},
@@ -63,7 +64,7 @@ func (is *isolate) webTools() *goja.Object {
 }
 
 func webToolsShape() *shape {
-	return newShape(
+	return newShape(append(subtleSlots(),
 		method("web", 1, func(is *isolate, call goja.FunctionCall) goja.Value {
 			v := is.web(arg(call, 0).String())
 			if is.frozen {
@@ -101,6 +102,12 @@ func webToolsShape() *shape {
 			return is.enqueue(Op{Kind: OpBodyClose, Stream: uint32(arg(call, 0).ToInteger()), Name: arg(call, 1).String()}, nil)
 		}),
 		method("fetchOp", 3, (*isolate).fetchOp),
+		method("refuseRandom", 0, func(is *isolate, call goja.FunctionCall) goja.Value {
+			if is.run == nil || is.run.loop == nil || is.loading > 0 {
+				is.throw(unsupportedText("cryptographic randomness"))
+			}
+			return goja.Undefined()
+		}),
 		method("respondOp", 3, func(is *isolate, call goja.FunctionCall) goja.Value {
 			return is.enqueue(is.httpOp(OpRespond, call), nil)
 		}),
@@ -130,7 +137,7 @@ func webToolsShape() *shape {
 			is.asyncContext = arg(call, 0)
 			return goja.Undefined()
 		}),
-	)
+	)...)
 }
 
 // fetchGlobal is the function fetch. What it does is written in JavaScript.
