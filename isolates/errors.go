@@ -53,6 +53,9 @@ func (is *isolate) explain(r *run, err error) error {
 // scriptError describes a thrown value.
 func (is *isolate) scriptError(v goja.Value) *ScriptError {
 	out := &ScriptError{}
+	if v == nil {
+		v = goja.Undefined() // a promise of the engine's own that was rejected with nothing
+	}
 	ex := is.vm.Try(func() {
 		out.Message = clip("Uncaught" + is.thrownText(v))
 		obj, ok := v.(*goja.Object)

@@ -33,16 +33,7 @@ func (is *isolate) newGlobal() *globalObject {
 			}
 			return target.GetSymbol(key)
 		},
-		SetSym: func(_ *goja.Object, key *goja.Symbol, v, _ goja.Value) bool {
-			if g.frozen {
-				return false
-			}
-			if g.symbols == nil {
-				g.symbols = map[*goja.Symbol]goja.Value{}
-			}
-			g.symbols[key] = v
-			return true
-		},
+		SetSym: func(_ *goja.Object, key *goja.Symbol, v, _ goja.Value) bool { return g.setSymbol(key, v) },
 		HasSym: func(target *goja.Object, key *goja.Symbol) bool {
 			return g.symbols[key] != nil || target.GetSymbol(key) != nil
 		},
@@ -51,6 +42,23 @@ func (is *isolate) newGlobal() *globalObject {
 	is.vm.SetGlobalObject(obj)
 	g.made["globalThis"], g.made["self"] = obj, obj
 	return g
+}
+
+func (g *globalObject) setSymbol(key *goja.Symbol, v goja.Value) bool {
+	if g.frozen {
+		return false
+	}
+	if g.symbols == nil {
+		g.symbols = map[*goja.Symbol]goja.Value{}
+	}
+	g.symbols[key] = v
+	return true
+}
+
+// setGlobalSymbol is for Object.defineProperty.
+func (is *isolate) setGlobalSymbol(call goja.FunctionCall) goja.Value {
+	key, ok := arg(call, 0).(*goja.Symbol)
+	return is.vm.ToValue(ok && is.global.setSymbol(key, arg(call, 1)))
 }
 
 func (g *globalObject) Get(name string) goja.Value {
@@ -158,7 +166,8 @@ func mends(expendable bool) map[string]mend {
 		},
 		"Object": func(is *isolate, v goja.Value) goja.Value {
 			is.extend(v, "object_", "groupBy")
-			is.callShim("freezing", v, is.vm.ToValue(is.freezeOwn), is.vm.ToValue(is.isFrozenOwn))
+			is.callShim("freezing", v, is.vm.ToValue(is.freezeOwn), is.vm.ToValue(is.isFrozenOwn),
+				is.vm.GlobalObject(), is.vm.ToValue(is.setGlobalSymbol))
 			return nil
 		},
 		"Map":         extending("map_", "groupBy"),

@@ -40,6 +40,24 @@ func TestStateless(t *testing.T) {
 	})
 }
 
+// TestLargeModules does not look into a module that is too long: it is refused, and so is what keeps hold of it, but not
+// its neighbours.
+func TestLargeModules(t *testing.T) {
+	const fn = `import { query } from "./_generated/server"; `
+	big := "export const pad = [" + strings.Repeat("1, ", 60_000) + "];\n" + `export const state: number[] = []; export const keep = (n: number) => state.push(n);`
+	b, err := buildFiles(t, map[string]string{
+		"src/big.ts": big, "convex/m.ts": fn + `import { keep } from "../src/big"; export const f = query(() => keep(1));`,
+		"convex/other.ts": fn + `import { keep } from "../src/big"; export const g = query(() => keep(2));`, "convex/apart.ts": fn + `export const h = query(() => 1);`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Stateless("m.js") || b.Stateless("other.js") || !b.Stateless("apart.js") {
+		t.Errorf("m %t, other %t, apart %t: want only apart to be proven\n%s", b.Stateless("m.js"), b.Stateless("other.js"), b.Stateless("apart.js"),
+			strings.Join(b.Unproven("m.js"), "\n"))
+	}
+}
+
 // checkVerdict returns what the runs gave, for people to read.
 func checkVerdict(t *testing.T, d *datadriven.TestData, b *Bundle) string {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 // eval computes what an expression may hold, and looks at everything in it.
 func (e *env) eval(node ast.Expression) val {
 	e.depth++
+	e.p.steps++
 	defer func() { e.depth-- }()
 	if e.depth > depthMax {
 		e.refuse(node, "is nested too deeply")

@@ -45,6 +45,12 @@ const (
 	// roundsMax bounds the repetition of the interpretation. Programs need fewer than ten; one that needs more is refused.
 	roundsMax = 60
 	depthMax  = 2000
+	// sourceMax is how long a module may be that is looked into. Longer ones are packages bundled whole, which keep state
+	// more often than not; whoever imports one is taken to hold what it could hold.
+	sourceMax = 64 << 10
+	// stepsMax bounds the work: expressions looked at, over all rounds. It is a number and not a time, so that a bundle has
+	// one verdict. Bundles that need more are refused as a whole.
+	stepsMax = 20_000_000
 )
 
 // Prove looks at all modules of a bundle and gives a verdict on each.
@@ -100,6 +106,8 @@ type prover struct {
 
 	changed   bool
 	reporting bool
+	// steps counts the expressions looked at.
+	steps int
 }
 
 func (p *prover) load(in *Module) {
@@ -115,10 +123,13 @@ func (p *prover) load(in *Module) {
 	if in.Official {
 		return
 	}
+	if len(in.Source) > sourceMax {
+		m.refuse(fmt.Sprintf("has %d bytes, more than are looked into (%d)", len(in.Source), sourceMax))
+		return
+	}
 	program, err := syntax.Parse(in.Path, in.Source)
 	if err != nil {
-		m.reasons[Reason{Line: 1, Text: "cannot be parsed: " + err.Error()}] = true
-		m.rest = val{flags: opaque}
+		m.refuse("cannot be parsed: " + err.Error())
 		return
 	}
 	m.program = program
@@ -127,11 +138,20 @@ func (p *prover) load(in *Module) {
 	m.markHelpers()
 }
 
+// refuse makes of a module one that nothing is known of.
+func (m *module) refuse(why string) {
+	m.reasons[Reason{Line: 1, Text: why}] = true
+	m.rest = val{flags: opaque}
+}
+
 // run interprets until nothing changes, and once more to collect reasons.
 func (p *prover) run() {
 	for range roundsMax {
 		p.changed = false
 		p.round()
+		if p.steps > stepsMax {
+			break
+		}
 		if !p.changed {
 			p.reporting = true
 			p.round()
@@ -151,6 +171,9 @@ func (p *prover) round() {
 		(&env{p: p, mod: m}).statements(m.program.Body)
 	}
 	for _, f := range p.functions {
+		if p.steps > stepsMax && !p.reporting {
+			return
+		}
 		if !f.once && !f.skipped {
 			p.body(f)
 		}
