@@ -27,6 +27,11 @@ func TestNode(t *testing.T) {
 		runNode(t, d, "client.test.mjs", "wire.test.mjs", "later.test.mjs", "files.test.mjs", "fetch.test.mjs")
 		d.stop()
 	})
+	t.Run("process", func(t *testing.T) {
+		d := startDev(t, copyApp(t, "kitchen"), "--isolation=process")
+		runNode(t, d, "client.test.mjs", "fetch.test.mjs")
+		d.stop()
+	})
 }
 
 func runNode(t *testing.T, d *devServer, suites ...string) {

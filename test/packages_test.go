@@ -19,9 +19,13 @@ func TestPackages(t *testing.T) {
 	if err := os.Symlink(modules, filepath.Join(app, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	d := startDev(t, app)
-	runNode(t, d, "packages.test.mjs")
-	d.stop()
+	for _, isolation := range []string{"inprocess", "process"} {
+		t.Run(isolation, func(t *testing.T) {
+			d := startDev(t, app, "--isolation="+isolation, "--data", t.TempDir())
+			runNode(t, d, "packages.test.mjs")
+			d.stop()
+		})
+	}
 }
 
 // installPackages installs what the package-lock.json in dir names, unless that is what was installed last.

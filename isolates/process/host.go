@@ -155,9 +155,18 @@ func (h *host) ask(ctx context.Context, ops []isolates.Op, answers []isolates.An
 			return
 		}
 	}
-	for i := range answers {
-		answers[i] = isolates.Answer{Err: internalError(nil)}
+	failure := internalError(nil)
+	if h.concurrent && ctx.Err() != nil {
+		failure = errGivenUp()
 	}
+	for i := range answers {
+		answers[i] = isolates.Answer{Err: failure}
+	}
+}
+
+// errGivenUp answers an operation that the script gave up while the run goes on. Nobody looks at it.
+func errGivenUp() *isolates.HostError {
+	return &isolates.HostError{Code: "Aborted", Message: "the operation was given up"}
 }
 
 // await fills in the answers; false if there are none because the run or the operation was given up.
