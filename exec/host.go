@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -175,7 +176,7 @@ func (h *transactionHost) readStream(op *isolates.Op) (docs []value.Encoded, don
 			return docs, true, nil
 		}
 		docs = append(docs, body)
-		s.keys = append(s.keys, s.cursor.last)
+		s.keys = append(s.keys, bytes.Clone(s.cursor.last))
 	}
 	return docs, false, nil
 }

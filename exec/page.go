@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -134,7 +135,7 @@ func (r *pageReader) read() *isolates.HostError {
 			return err
 		}
 		r.documents = append(r.documents, body)
-		r.keys = append(r.keys, r.c.last)
+		r.keys = append(r.keys, bytes.Clone(r.c.last))
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ type cursor struct {
 	exhausted bool
 	// passed counts, for each limit among the operators, the documents it let through.
 	passed []int
-	// last is the key of the last document scanned; nil if none.
+	// last is the key of the last document scanned; nil if none. It holds until the next scan: who keeps it copies it.
 	last []byte
 	// paused ends the walk early; nil never does.
 	paused func() bool
