@@ -16,13 +16,24 @@ import (
 // version that is not later than ts. Like DocumentAt it is correct while appends go on only for a ts that is not later
 // than the head at the time of the call.
 func (l *Log) LiveAt(first, last value.TableNumber, ts Timestamp, fn func(Document) error) error {
+	lower, upper := tableBounds(first, last)
+	return l.liveBetween(lower, upper, ts, fn)
+}
+
+// LiveAfter is LiveAt for the documents behind one in that order, up to the end of a table: a walk that was interrupted goes on.
+func (l *Log) LiveAfter(after value.ID, last value.TableNumber, ts Timestamp, fn func(Document) error) error {
+	_, upper := tableBounds(last, last)
+	return l.liveBetween(value.PrefixEnd(appendDocumentKey(nil, keyLive, after)), upper, ts, fn)
+}
+
+func (l *Log) liveBetween(lower, upper []byte, ts Timestamp, fn func(Document) error) error {
 	if err := l.join(); err != nil {
 		return err
 	}
 	defer l.leave()
 	w := pastWalk{l: l, ts: ts, fn: fn}
 	defer w.close()
-	if err := w.open(first, last); err != nil {
+	if err := w.open(lower, upper); err != nil {
 		return err
 	}
 	for w.live.Valid() || w.past.Valid() {
@@ -47,8 +58,7 @@ type pastWalk struct {
 	key        []byte
 }
 
-func (w *pastWalk) open(first, last value.TableNumber) (err error) {
-	lower, upper := tableBounds(first, last)
+func (w *pastWalk) open(lower, upper []byte) (err error) {
 	if w.live, err = w.l.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper}); err != nil {
 		return storageError("scan live documents", w.l.dir, err)
 	}

@@ -93,3 +93,29 @@ func TestLiveAtStopsAtAnError(t *testing.T) {
 		}
 	}
 }
+
+// A walk that goes on behind a document yields what the whole walk yields behind it.
+func TestLiveAfterGoesOn(t *testing.T) {
+	l := mustOpen(t, "data", memOptions(vfs.NewMem()))
+	defer mustClose(t, l)
+	h := newHistory(newSeed(t), 30)
+	mustWait(t, mustAppend(t, l, h.nextN(200)...))
+	for _, ts := range []Timestamp{h.entries[20].Timestamp, h.entries[199].Timestamp} {
+		var all []value.ID
+		collect := func(ids *[]value.ID) func(Document) error {
+			return func(d Document) error { *ids = append(*ids, d.ID); return nil }
+		}
+		if err := l.LiveAt(10001, 10002, ts, collect(&all)); err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range all {
+			var rest []value.ID
+			if err := l.LiveAfter(id, 10002, ts, collect(&rest)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(rest, all[i+1:]) {
+				t.Fatalf("behind %s come %d documents, want %d", id, len(rest), len(all)-i-1)
+			}
+		}
+	}
+}

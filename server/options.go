@@ -50,6 +50,8 @@ type Backend struct {
 	Auth   Authenticator
 	// Environment may be nil: then there are no routes for it.
 	Environment Environment
+	// Exporter reads the database for others; nil means no routes for it.
+	Exporter Exporter
 	// Publishing returns how publishing to Kafka fares, as JSON marshals it; nil, or a nil answer, says that it is off.
 	Publishing func() any
 	// History may be nil: then it is not given out.

@@ -33,6 +33,12 @@ func (s *Server) routes() {
 	s.handle("GET /api/kafka_status", kafkaStatus)
 	s.handle("GET /api/history", downloadHistory)
 	s.handle("GET /api/history/entries", followHistory)
+	for _, method := range []string{"GET ", "POST "} {
+		s.handle(method+"/api/list_snapshot", listSnapshot)
+		s.handle(method+"/api/document_deltas", documentDeltas)
+	}
+	s.handle("GET /api/json_schemas", jsonSchemas)
+	s.handle("GET /api/test_streaming_export_connection", testExport)
 
 	for _, prefix := range [...]string{"/api/", "/api/v1/"} {
 		s.handle("GET "+prefix+"list_environment_variables", listEnvironment)

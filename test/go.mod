@@ -3,3 +3,7 @@ module runlog/test
 go 1.26.0
 
 replace runlog => ../
+
+require github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
+
+require golang.org/x/text v0.14.0 // indirect

@@ -17,6 +17,7 @@ import (
 	"runlog/index"
 	"runlog/internal/auth"
 	"runlog/internal/engine"
+	"runlog/internal/export"
 	"runlog/internal/obs"
 	"runlog/internal/rng"
 	"runlog/log"
@@ -253,6 +254,7 @@ func (a *app) ready(m mode) error {
 		Runner: a.engine.Runner, Auth: authenticator,
 		Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged},
 		Files:       a.engine.Runner,
+		Exporter:    export.New(a.engine.Log),
 		Publishing:  a.kafkaStatus,
 		History:     servedHistory{a},
 		Detail:      a.detail,

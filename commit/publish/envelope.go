@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runlog/feed"
+	"runlog/index"
 	"runlog/log"
 	"runlog/schema"
 	"runlog/value"
@@ -54,9 +55,11 @@ func (v *envelope) position(off log.Offset, ts log.Timestamp) {
 // commit returns the envelope of an entry, and moves the catalog past it.
 func (v *envelope) commit(e *log.Entry) ([]byte, error) {
 	before := v.catalog
-	if err := v.fold(e); err != nil {
+	after, err := index.FoldCatalog(before, e)
+	if err != nil {
 		return nil, err
 	}
+	v.catalog = after
 	v.begin(feed.TypeCommit)
 	v.position(e.Offset, e.Timestamp)
 	v.call(&e.Call)
@@ -90,38 +93,6 @@ func (v *envelope) tableOf(n value.TableNumber) (string, bool) {
 		return "", false
 	}
 	return v.catalog.TableName(n)
-}
-
-// fold applies what the entry does to tables and schema.
-func (v *envelope) fold(e *log.Entry) error {
-	var writes []schema.SystemWrite
-	for i := range e.Writes {
-		w := &e.Writes[i]
-		if !schema.AffectsCatalog(w.ID.Table) {
-			continue
-		}
-		after, err := decodeBody(w.After)
-		if err != nil {
-			return fmt.Errorf("offset %d: document %s: %w", e.Offset, w.ID, err)
-		}
-		writes = append(writes, schema.SystemWrite{ID: w.ID, After: after})
-	}
-	if len(writes) == 0 {
-		return nil
-	}
-	next, err := v.catalog.ApplyAll(writes)
-	if err != nil {
-		return fmt.Errorf("offset %d: %w", e.Offset, err)
-	}
-	v.catalog = next
-	return nil
-}
-
-func decodeBody(body value.Encoded) (value.Value, error) {
-	if body == nil {
-		return value.Undefined(), nil
-	}
-	return body.Decode()
 }
 
 func (v *envelope) call(c *log.Call) {
@@ -260,21 +231,4 @@ func (v *envelope) barrier(now time.Time) []byte {
 	v.buf = now.UTC().AppendFormat(v.buf, time.RFC3339Nano)
 	v.buf = append(v.buf, `"}`...)
 	return v.buf
-}
-
-// catalogAt returns the tables and the schema as of a commit.
-func catalogAt(l History, ts log.Timestamp) (*schema.Catalog, error) {
-	var writes []schema.SystemWrite
-	err := l.LiveAt(schema.TablesTable, schema.EnvTable, ts, func(d log.Document) error {
-		body, err := d.Body.Decode()
-		if err != nil {
-			return fmt.Errorf("document %s: %w", d.ID, err)
-		}
-		writes = append(writes, schema.SystemWrite{ID: d.ID, After: body})
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return schema.NewCatalog().ApplyAll(writes)
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runlog/feed"
+	"runlog/index"
 	"runlog/log"
 	"runlog/schema"
 )
@@ -102,13 +103,13 @@ func tailError(ctx context.Context, err error) error {
 // catalogBefore returns the tables as of the commit before one.
 func (s *session) catalogBefore(next log.Offset) (*schema.Catalog, error) {
 	if next <= 1 {
-		return catalogAt(s.p.o.Log, 0)
+		return index.CatalogAt(s.p.o.Log, 0)
 	}
 	e, err := s.p.o.Log.Read(next - 1)
 	if err != nil {
 		return nil, err
 	}
-	return catalogAt(s.p.o.Log, e.Timestamp)
+	return index.CatalogAt(s.p.o.Log, e.Timestamp)
 }
 
 // pack makes the records of an entry.

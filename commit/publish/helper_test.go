@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"runlog/feed"
+	"runlog/index"
 	"runlog/log"
 	"runlog/schema"
 	"runlog/value"
@@ -105,7 +106,6 @@ func (w *world) append(function string, writes ...log.Write) {
 	if strings.HasPrefix(function, "_system/") {
 		e.Call.Kind = log.System
 	}
-	var system []schema.SystemWrite
 	for i := range e.Writes {
 		wr := &e.Writes[i]
 		if old, ok := w.live[wr.ID]; ok {
@@ -115,16 +115,9 @@ func (w *world) append(function string, writes ...log.Write) {
 		if wr.After != nil {
 			w.live[wr.ID] = log.Document{ID: wr.ID, Version: e.Timestamp, Body: wr.After}
 		}
-		if schema.AffectsCatalog(wr.ID.Table) {
-			after, err := decodeBody(wr.After)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			system = append(system, schema.SystemWrite{ID: wr.ID, After: after})
-		}
 	}
 	var err error
-	if w.catalog, err = w.catalog.ApplyAll(system); err != nil {
+	if w.catalog, err = index.FoldCatalog(w.catalog, e); err != nil {
 		w.t.Fatal(err)
 	}
 	s, err := w.log.Append([]*log.Entry{e})

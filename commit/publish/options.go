@@ -23,6 +23,8 @@ type History interface {
 	DocumentAt(id value.ID, ts log.Timestamp) (body value.Encoded, version log.Timestamp, found bool, err error)
 	// LiveAt calls fn for each document that was live at ts.
 	LiveAt(first, last value.TableNumber, ts log.Timestamp, fn func(log.Document) error) error
+	// LiveAfter is LiveAt for the documents behind one.
+	LiveAfter(after value.ID, last value.TableNumber, ts log.Timestamp, fn func(log.Document) error) error
 }
 
 // A Log is what a Publisher needs of a *log.Log.

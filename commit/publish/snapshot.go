@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"runlog/feed"
+	"runlog/index"
 	"runlog/log"
 	"runlog/schema"
 	"runlog/value"
@@ -34,7 +35,7 @@ func (s *session) snapshot(ctx context.Context, k *packer) error {
 	if err != nil {
 		return err
 	}
-	tables, err := catalogAt(s.p.o.Log, e.Timestamp)
+	tables, err := index.CatalogAt(s.p.o.Log, e.Timestamp)
 	if err != nil {
 		return err
 	}
@@ -57,8 +58,11 @@ func (s *session) snapshot(ctx context.Context, k *packer) error {
 
 // documents writes those behind an id, in order.
 func (w *snapshotter) documents(ctx context.Context, after value.ID) error {
-	return w.s.p.o.Log.LiveAt(schema.StorageTable, 1<<32-1, w.e.Timestamp, func(d log.Document) error {
-		if !published(d.ID.Table) || !later(d.ID, after) {
+	if after.Table < schema.StorageTable {
+		after.Table = schema.StorageTable - 1 // what is before is never published
+	}
+	return w.s.p.o.Log.LiveAfter(after, 1<<32-1, w.e.Timestamp, func(d log.Document) error {
+		if !published(d.ID.Table) {
 			return nil
 		}
 		table, ok := w.v.catalog.TableName(d.ID.Table)
@@ -82,14 +86,6 @@ func (w *snapshotter) documents(ctx context.Context, after value.ID) error {
 		w.v.document(table, d.ID, feed.OpRead, nil, d.Body)
 		return nil
 	})
-}
-
-// later reports whether a document comes behind another in a snapshot.
-func later(id, than value.ID) bool {
-	if id.Table != than.Table {
-		return id.Table > than.Table
-	}
-	return string(id.Internal[:]) > string(than.Internal[:])
 }
 
 func (w *snapshotter) begin() {

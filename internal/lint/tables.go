@@ -38,11 +38,12 @@ var places = map[string]place{
 
 	// Level 5 is mutually blind: what these have to say to each other goes through exec.
 	"commit":          {level: 5, imports: []string{"index", "log", "schema", "value"}},
-	"commit/publish":  {level: 5, imports: []string{"feed", "log", "schema", "value"}},
+	"commit/publish":  {level: 5, imports: []string{"feed", "index", "log", "schema", "value"}},
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/blob":   {level: 5},
+	"internal/export": {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"internal/auth":   {level: 5, imports: []string{"value"}},
 	"internal/fetch":  {level: 5},
 
@@ -61,11 +62,11 @@ var places = map[string]place{
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine. Its tests
 	// end by replaying what they did.
 	"internal/engine": {level: 9, imports: []string{"cache", "commit", "exec", "index", "internal/blob", "internal/deploy", "internal/fetch", "internal/files", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
-	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/blob", "internal/deploy", "log", "schema", "value"}},
+	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/blob", "internal/deploy", "internal/export", "log", "schema", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
-	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "commit/publish", "exec", "index", "internal/auth", "internal/blob", "internal/deploy", "internal/engine", "internal/fetch",
+	"cmd/runner": {level: 10, imports: []string{"cache", "commit", "commit/publish", "exec", "index", "internal/auth", "internal/blob", "internal/deploy", "internal/engine", "internal/export", "internal/fetch",
 		"internal/obs", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "server", "value"}},
 
 	// replay runs calls of the past through exec, and analyses a bundle as a push does.
