@@ -18,6 +18,7 @@ GOLDEN = $(shell $(GO) list -f '{{range .TestImports}}{{if eq . "github.com/cock
 
 FUZZTIME ?= 20s
 COUNT    ?= 6
+SOAK     ?= Kafka
 
 .PHONY: help
 help: ## List the targets

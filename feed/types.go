@@ -1,13 +1,11 @@
 package feed
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
-
-	"encoding/base64"
 
 	"runlog/value"
 )
@@ -21,6 +19,9 @@ const (
 	typeInt64   = "int64"
 	typeBytes   = "bytes"
 	typeFloat64 = "float64"
+
+	// canonicalNaN are the bits of the one NaN that JavaScript makes.
+	canonicalNaN = 0x7ff8000000000000
 )
 
 // AppendTypes appends the Types of a document as JSON; it appends nothing if plain JSON says all. REQUIRES: e is valid.
@@ -165,7 +166,9 @@ func (r *restorer) leaf(name, text string) value.Value {
 		v = value.OfBytes(b)
 	case typeFloat64:
 		var f float64
-		f, err = strconv.ParseFloat(strings.TrimPrefix(text, "+"), 64)
+		if f, err = strconv.ParseFloat(text, 64); math.IsNaN(f) {
+			f = math.Float64frombits(canonicalNaN)
+		}
 		v = value.OfFloat64(f)
 	default:
 		err = fmt.Errorf("unknown type %q", name)

@@ -238,7 +238,7 @@ func (w *world) anything(depth int) value.Value {
 	case 1:
 		return value.OfBytes([]byte(strings.Repeat("\x00\xff", w.rng.IntN(4))))
 	case 2:
-		return value.OfFloat64([]float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0.1, 1e300, 5e-324}[w.rng.IntN(7)])
+		return value.OfFloat64([]float64{math.Float64frombits(0x7ff8000000000000), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0.1, 1e300, 5e-324}[w.rng.IntN(7)])
 	case 3:
 		return value.Null()
 	case 4:
