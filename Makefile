@@ -7,8 +7,8 @@ SHELL       := bash
 GO          ?= go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# Modules of their own: the end-to-end suites, and the benchmark.
-NESTED := $(patsubst %/go.mod,%,$(wildcard test/go.mod bench/go.mod))
+# Modules of their own: the end-to-end suites, the benchmark, and examples in Go.
+NESTED := $(patsubst %/go.mod,%,$(wildcard test/go.mod bench/go.mod examples/*/go.mod))
 
 # The packages whose goroutines meet.
 RACED := ./commit/... ./index/... ./log/... ./exec/... ./isolates/... ./server/...
@@ -111,8 +111,9 @@ e2e: deps deps-kafka ## Only the end-to-end suites
 	cd test && $(GO) test -count=1 -timeout 15m ./...
 
 .PHONY: soak
-soak: deps ## The randomised and killing tests, at length
+soak: deps deps-kafka ## The randomised and killing tests, at length
 	cd test && RUNLOG_SOAK_ROUNDS=100 $(GO) test -count=1 -timeout 60m -v -run 'Killed' ./...
+	cd test && RUNLOG_SOAK=1 $(GO) test -count=1 -timeout 4h -v -run 'Kafka' ./...
 
 .PHONY: check
 check: lint test race ## Everything a change has to pass, and a clean work tree after it

@@ -46,8 +46,13 @@ func exportGet(t *testing.T, base, key, path string, query url.Values) (page exp
 // serverRows reads the documents as of a commit timestamp, 0 for now, by table/id, losslessly.
 func serverRows(t *testing.T, base, key string, ts uint64) (map[string]string, uint64) {
 	t.Helper()
+	return serverRowsAs(t, base, key, ts, "convex_encoded_json")
+}
+
+func serverRowsAs(t *testing.T, base, key string, ts uint64, format string) (map[string]string, uint64) {
+	t.Helper()
 	rows := map[string]string{}
-	query := url.Values{"format": {"convex_encoded_json"}}
+	query := url.Values{"format": {format}}
 	if ts != 0 {
 		query.Set("snapshot", strconv.FormatUint(ts, 10))
 	}

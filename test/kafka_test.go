@@ -238,7 +238,8 @@ func serveTo(t *testing.T, b *broker, args ...string) *published {
 	port := freePort(t)
 	p := &published{t: t, app: app, url: fmt.Sprintf("http://127.0.0.1:%d", port), env: []string{"RUNLOG_ADMIN_KEY=" + adminKey}}
 	p.args = append([]string{"serve", "--functions", app, "--listen", fmt.Sprintf("127.0.0.1:%d", port),
-		"--kafka-brokers", b.addr, "--kafka-topic", "ledger"}, args...)
+		"--kafka-brokers", b.addr, "--kafka-topic", "ledger",
+		"--mutation-timeout", "5m"}, args...) // machines that run tests are busy
 	p.start()
 	return p
 }
