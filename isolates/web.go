@@ -73,6 +73,7 @@ func webToolsShape() *shape {
 			return v
 		}),
 		method("parseURL", 2, (*isolate).parseURL),
+		method("changeURL", 3, (*isolate).changeURL),
 		method("encodeUTF8", 1, (*isolate).encodeUTF8),
 		method("decodeUTF8", 3, (*isolate).decodeUTF8),
 		method("parseMultipart", 2, (*isolate).parseMultipart),

@@ -101,6 +101,7 @@ var doors = []door{
 	{engine: "github.com/elastic/go-seccomp-bpf", owners: []string{"isolates/process"}},
 	{engine: "github.com/evanw/esbuild", owners: []string{"isolates/bundle"}, tests: []string{"isolates"}},
 	{engine: "github.com/go-jose/go-jose", owners: []string{"internal/auth"}},
+	{engine: "github.com/nlnwa/whatwg-url", owners: []string{"isolates"}},
 	{engine: "github.com/segmentio/kafka-go", owners: []string{"commit/publish"}},
 	{engine: "go.opentelemetry.io", owners: []string{"internal/obs"}},
 	{engine: "github.com/prometheus", owners: []string{"internal/obs"}},

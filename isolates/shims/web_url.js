@@ -1,4 +1,4 @@
-({ parseURL, encodeUTF8, decodeUTF8 }) => {
+({ parseURL, changeURL, encodeUTF8, decodeUTF8 }) => {
   // application/x-www-form-urlencoded.
   const decode = (text) => {
     const bytes = [];
@@ -122,15 +122,9 @@
     static parse(input, base) {
       return URL.canParse(input, base) ? new URL(input, base) : null;
     }
-    // Puts a URL together from changed parts; what does not parse changes nothing.
-    #change(change) {
-      const p = { ...this.#parts, ...change };
-      const login = p.username || p.password ? p.username + (p.password ? ":" + p.password : "") + "@" : "";
-      const host = p.hasHost ? "//" + login + p.hostname + (p.port ? ":" + p.port : "") : "";
-      const parts = parseURL(p.protocol + host + p.pathname + p.search + p.hash);
-      if (parts !== undefined) this.#parts = parts;
-      if (!("search" in change)) return;
-      this.#params?.reset_(this.#parts.search);
+    #change(name, value) {
+      this.#parts = changeURL(this.#parts.href, name, String(value));
+      if (name === "search") this.#params?.reset_(this.#parts.search);
     }
     get href() {
       return this.#parts.href;
@@ -148,67 +142,59 @@
       return this.#parts.protocol;
     }
     set protocol(value) {
-      this.#change({ protocol: String(value).replace(/:.*$/, "") + ":" });
+      this.#change("protocol", value);
     }
     get username() {
       return this.#parts.username;
     }
     set username(value) {
-      this.#change({ username: encodeURIComponent(value) });
+      this.#change("username", value);
     }
     get password() {
       return this.#parts.password;
     }
     set password(value) {
-      this.#change({ password: encodeURIComponent(value) });
+      this.#change("password", value);
     }
     get host() {
-      return this.hostname + (this.port ? ":" + this.port : "");
+      return this.#parts.host;
     }
     set host(value) {
-      const [, hostname, port] = /^(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?/.exec(String(value));
-      this.#change(port === undefined ? { hostname } : { hostname, port });
+      this.#change("host", value);
     }
     get hostname() {
       return this.#parts.hostname;
     }
     set hostname(value) {
-      this.#change({ hostname: String(value).replace(/[:/?#].*$/, "") });
+      this.#change("hostname", value);
     }
     get port() {
       return this.#parts.port;
     }
     set port(value) {
-      this.#change({ port: /^\d*/.exec(String(value))[0] });
+      this.#change("port", value);
     }
     get pathname() {
       return this.#parts.pathname;
     }
     set pathname(value) {
-      const path = String(value).replaceAll("?", "%3F").replaceAll("#", "%23");
-      this.#change({ pathname: path.startsWith("/") ? path : "/" + path });
+      this.#change("pathname", value);
     }
     get search() {
       return this.#parts.search;
     }
     set search(value) {
-      const text = String(value).replace(/^\?/, "").replaceAll("#", "%23");
-      this.#change({ search: text === "" ? "" : "?" + text });
+      this.#change("search", value);
     }
     get hash() {
       return this.#parts.hash;
     }
     set hash(value) {
-      const text = String(value).replace(/^#/, "");
-      this.#change({ hash: text === "" ? "" : "#" + text });
+      this.#change("hash", value);
     }
     get searchParams() {
       this.#params ??= URLSearchParams.bind_(this.#parts.search, (text) => {
-        const p = { ...this.#parts, search: text === "" ? "" : "?" + text };
-        const kept = this.#params;
-        this.#params = undefined;
-        this.#change({ search: p.search });
-        this.#params = kept;
+        this.#parts = changeURL(this.#parts.href, "search", text);
       });
       return this.#params;
     }
