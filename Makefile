@@ -11,7 +11,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NESTED := $(patsubst %/go.mod,%,$(wildcard test/go.mod bench/go.mod examples/*/go.mod))
 
 # The packages whose goroutines meet.
-RACED := ./commit/... ./index/... ./log/... ./exec/... ./isolates/... ./server/...
+RACED := ./commit/... ./index/... ./log/... ./exec/... ./isolates/... ./server/... ./internal/engine/...
 
 # Packages with transcripts: those whose tests import datadriven take the flag -rewrite, others reject it.
 GOLDEN = $(shell $(GO) list -f '{{range .TestImports}}{{if eq . "github.com/cockroachdb/datadriven"}}{{$$.ImportPath}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "github.com/cockroachdb/datadriven"}}{{$$.ImportPath}} {{end}}{{end}}' ./...)

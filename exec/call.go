@@ -25,6 +25,9 @@ type Call struct {
 	At log.Timestamp
 	// Journal is the end cursor that a paginated query has to keep to, as an Outcome of the same query gave it; empty for none.
 	Journal string
+	// Session is set for a mutation that its client repeats until it has an answer: it commits once, and gives the same
+	// answer each time.
+	Session *SessionRequest
 
 	// Job is the document of _scheduled_functions or _cron_jobs whose run the call is; zero for others.
 	Job value.ID
@@ -79,6 +82,9 @@ type FunctionError struct {
 }
 
 func (e *FunctionError) Error() string { return e.Message }
+
+// ErrorData returns Data, for who tells failures apart without knowing the type.
+func (e *FunctionError) ErrorData() value.Encoded { return e.Data }
 
 // A SystemError says that the runner could not run the call: overload, a deadline, a lost race, a bug of ours.
 type SystemError struct {

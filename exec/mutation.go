@@ -41,6 +41,8 @@ func (r *Runner) mutate(ctx context.Context, call *Call, trace *trace) (*Outcome
 		switch {
 		case err == nil:
 			return &Outcome{Value: m.result, Logs: m.logs, Timestamp: committed.Timestamp, durable: committed.Wait}, nil
+		case errors.Is(err, errAnswered):
+			return m.answered, nil
 		case errors.Is(err, commit.ErrConflict):
 			trace.lose(err)
 		case errors.Is(err, commit.ErrTurnOver):
@@ -109,6 +111,8 @@ type attempt struct {
 	snapshot *index.Snapshot
 	result   value.Encoded
 	logs     []string
+	// answered is what an earlier call of the same request came to.
+	answered *Outcome
 }
 
 // commitOnce runs the mutation once and submits what it did: optimistically at first, and after a few losses in its
@@ -137,6 +141,9 @@ func (a *attempt) commitOnce(ctx context.Context) (*commit.Commit, error) {
 // isolate behind others that wait for the writer.
 func (a *attempt) run(ctx context.Context, snapshot *index.Snapshot, inTurn bool) (*commit.Request, error) {
 	a.snapshot, a.seed = snapshot, a.r.options.Seed()
+	if err := a.findAnswer(snapshot); err != nil {
+		return nil, err
+	}
 	target, err := a.r.resolve(snapshot, a.call, schema.Mutation, false)
 	if err != nil {
 		return nil, err

@@ -77,6 +77,8 @@ type PastCall struct {
 	Call     log.Call
 	// Commit is the timestamp the call was committed at, for what is filled in at that moment; 0 leaves it open.
 	Commit log.Timestamp
+	// Writes are the entry's: they tell whether the answer was kept for a client that may ask again.
+	Writes []log.Write
 	// Observe may be nil.
 	Observe Observer
 }
@@ -108,6 +110,9 @@ func (p *Replayer) Rerun(ctx context.Context, past PastCall) (*Rerun, error) {
 	}
 	call, err := callOfThePast(&past.Call)
 	if err != nil {
+		return nil, fmt.Errorf("run %s again: %w", past.Call.Function, err)
+	}
+	if call.Session, err = SessionOf(past.Writes); err != nil {
 		return nil, fmt.Errorf("run %s again: %w", past.Call.Function, err)
 	}
 	target, err := p.r.find(past.Snapshot.Catalog(), path)

@@ -52,6 +52,9 @@ func (n *run) whole(ctx context.Context, snapshot *index.Snapshot, seed [32]byte
 		}
 		if err == nil {
 			err = checkResult(n.target.function, result, t.catalog)
+			if err == nil && n.call.Session != nil {
+				err = t.recordAnswer(n.call.Session, result)
+			}
 		} else {
 			err = n.failure(ctx, result, err)
 		}

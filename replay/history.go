@@ -158,7 +158,7 @@ func (h *History) Rerun(ctx context.Context, e *log.Entry, observe exec.Observer
 	if err != nil {
 		return nil, nil, err
 	}
-	run, err := h.replayer.Rerun(ctx, exec.PastCall{Snapshot: snapshot, Call: e.Call, Commit: e.Timestamp, Observe: observe})
+	run, err := h.replayer.Rerun(ctx, exec.PastCall{Snapshot: snapshot, Call: e.Call, Commit: e.Timestamp, Writes: e.Writes, Observe: observe})
 	return run, snapshot, missingBundle(e, err)
 }
 

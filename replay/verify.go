@@ -219,7 +219,7 @@ func (h *History) work(ctx context.Context, v *verdict) {
 	if v.err = h.checkStored(v.entry); v.err != nil {
 		return
 	}
-	run, err := h.replayer.Rerun(ctx, exec.PastCall{Snapshot: v.snapshot, Call: v.entry.Call, Commit: v.entry.Timestamp})
+	run, err := h.replayer.Rerun(ctx, exec.PastCall{Snapshot: v.snapshot, Call: v.entry.Call, Commit: v.entry.Timestamp, Writes: v.entry.Writes})
 	if err != nil {
 		v.err = missingBundle(v.entry, err)
 		return

@@ -72,6 +72,7 @@ func systemTableNames() []Table {
 			systemIndex(ScheduledTable, DueIndex, "_due", stateKind, value.FieldPath{"scheduledTime"}),
 		}},
 		{Number: SchemasTable, Name: "_schemas"},
+		{Number: SessionRequestsTable, Name: "_session_requests"},
 		{Number: StorageTable, Name: "_storage", Indexes: []*Index{
 			systemIndex(StorageTable, DigestIndex, "_digest", value.FieldPath{"sha256"}),
 		}},

@@ -12,6 +12,9 @@ import (
 	"runlog/internal/clock"
 	"runlog/internal/deploy"
 	"runlog/log"
+	"runlog/server/session"
+	"runlog/subscriptions"
+	"runlog/value"
 )
 
 // A Runner runs calls; *exec.Runner is one. Errors are *exec.FunctionError, *exec.SystemError, the context's, or
@@ -34,6 +37,10 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, header string) (auth.Caller, error)
 	// CheckKey reads an admin key that came without the header.
 	CheckKey(key string) (auth.Caller, error)
+	// CheckKeyAs is CheckKey for one that acts as a user; attributes undefined is none.
+	CheckKeyAs(key string, attributes value.Value) (auth.Caller, error)
+	// CheckToken verifies a user's token.
+	CheckToken(ctx context.Context, token string) (auth.Caller, error)
 }
 
 // An Environment holds the variables that functions read as process.env; *deploy.Deployer is one.
@@ -58,6 +65,8 @@ type Backend struct {
 	History History
 	// Files may be nil: then there are no routes for them.
 	Files Files
+	// Live holds the queries that clients follow; nil serves none.
+	Live *subscriptions.Set
 	// Detail returns what /readyz shows beside readiness, as JSON marshals it; nil shows nothing.
 	Detail func() any
 }
@@ -84,6 +93,12 @@ type Options struct {
 	// BodyMemory bounds the bodies above 64 KiB that are held at once, in bytes; further ones wait. Default 256 MiB,
 	// at least BodyLimit and EchoLimit.
 	BodyMemory int64
+	// MessageLimit bounds one message of a client that is connected, in bytes. Default as BodyLimit.
+	MessageLimit int64
+	// SessionsMax bounds the clients that are connected at once. Default 50,000.
+	SessionsMax int
+	// SessionLimits bound what each of them may pile up.
+	SessionLimits session.Limits
 	// HeaderTimeout bounds the time a client takes for a request's header. Default 10 s.
 	HeaderTimeout time.Duration
 	// BodyTimeout bounds the time a client takes to send a body. Default 60 s.
@@ -123,7 +138,9 @@ func (o *Options) EnsureDefaults() {
 	setDefault(&o.Version, "unknown")
 	setDefault(&o.BodyLimit, 1<<24+2000)
 	setDefault(&o.EchoLimit, 128<<20)
-	setDefault(&o.BodyMemory, max(256<<20, o.BodyLimit, o.EchoLimit))
+	setDefault(&o.MessageLimit, o.BodyLimit)
+	setDefault(&o.SessionsMax, 50_000)
+	setDefault(&o.BodyMemory, max(256<<20, o.BodyLimit, o.EchoLimit, o.MessageLimit))
 	setDefault(&o.HeaderTimeout, 10*time.Second)
 	setDefault(&o.BodyTimeout, 60*time.Second)
 	setDefault(&o.WriteTimeout, 60*time.Second)
@@ -153,7 +170,9 @@ func (o *Options) Validate() error {
 	}
 	check(o.BodyLimit > 0, "BodyLimit must be positive")
 	check(o.EchoLimit > 0, "EchoLimit must be positive")
-	check(o.BodyMemory >= max(o.BodyLimit, o.EchoLimit), "BodyMemory must hold the largest body")
+	check(o.MessageLimit > 0, "MessageLimit must be positive")
+	check(o.SessionsMax > 0, "SessionsMax must be positive")
+	check(o.BodyMemory >= max(o.BodyLimit, o.EchoLimit, o.MessageLimit), "BodyMemory must hold the largest body")
 	check(o.HeaderTimeout > 0 && o.BodyTimeout > 0 && o.WriteTimeout > 0 && o.IdleTimeout > 0,
 		"timeouts must be positive")
 	return errors.Join(errs...)

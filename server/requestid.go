@@ -19,6 +19,11 @@ func (ids *requestIDs) of(r *http.Request) string {
 	if own := r.Header["Convex-Request-Id"]; len(own) > 0 && fitID(own[0]) {
 		return own[0]
 	}
+	return ids.next()
+}
+
+// next returns an id of our own.
+func (ids *requestIDs) next() string {
 	stream := ids.streams.Get().(*rng.Stream)
 	n := stream.Uint64()
 	ids.streams.Put(stream)

@@ -67,6 +67,9 @@ func (s *Server) handle(pattern string, h handler) { s.mux.Handle(pattern, &rout
 
 // find returns the route of a request. Without one it answers 404 or 405, or redirects to the clean path.
 func (s *Server) find(r *http.Request) (pattern string, h handler) {
+	if _, ok := isSync(r.URL.Path); ok && r.Method == http.MethodGet {
+		return "GET /api/sync", syncSocket
+	}
 	found, pattern := s.mux.Handler(r)
 	if rt, ok := found.(*route); ok {
 		return rt.pattern, rt.handle

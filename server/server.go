@@ -21,6 +21,8 @@ type Server struct {
 	ids     *requestIDs
 	bodies  *semaphore.Weighted // bytes of large bodies
 
+	sockets sockets
+
 	backend  atomic.Pointer[Backend] // nil before Attach
 	stopping atomic.Bool
 	// ending ends when Shutdown begins, for answers that would go on for ever.
@@ -41,6 +43,7 @@ func New(o Options) (*Server, error) {
 		bodies:  semaphore.NewWeighted(o.BodyMemory),
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
+	s.sockets.init(o.SessionsMax)
 	var all http.Handler = s
 	if o.Wrap != nil {
 		all = o.Wrap(s)
@@ -72,7 +75,7 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.end()
-	err := s.http.Shutdown(ctx)
+	err := errors.Join(s.sockets.stop(ctx), s.http.Shutdown(ctx))
 	if err != nil {
 		return errors.Join(err, s.http.Close())
 	}

@@ -251,7 +251,7 @@ func (a *app) ready(m mode) error {
 		return fmt.Errorf("admin key: %w", err)
 	}
 	a.server.Attach(server.Backend{
-		Runner: a.engine.Runner, Auth: authenticator,
+		Runner: a.engine.Runner, Auth: authenticator, Live: a.engine.Live,
 		Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged},
 		Files:       a.engine.Runner,
 		Exporter:    export.New(a.engine.Log),

@@ -5,6 +5,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	"runlog/isolates"
 	"runlog/isolates/process"
 	"runlog/log"
+	"runlog/subscriptions"
 )
 
 // Options configure an Engine. The zero Options but for Dir are good for production.
@@ -36,6 +38,10 @@ type Options struct {
 	Limits exec.Limits
 	// QueryCache bounds the memory of query results kept for reuse, in bytes. Default 64 MiB; negative keeps none.
 	QueryCache int64
+	// Answers bounds what is kept of the answers of mutations, for clients that ask again.
+	Answers exec.AnswerLimits
+	// PruneEvery is how often answers beyond that are deleted. Default 1 min.
+	PruneEvery time.Duration
 	// IsolatesMax is how many queries and mutations run user code at once. Default: twice the cores, since one that waits for
 	// the writer needs no core; with ProcessIsolates eight times, since what goes to one process together is cheap.
 	IsolatesMax int
@@ -69,6 +75,9 @@ type Options struct {
 func (o *Options) EnsureDefaults() {
 	if o.Limits == (exec.Limits{}) {
 		o.Limits = exec.DefaultLimits()
+	}
+	if o.PruneEvery == 0 {
+		o.PruneEvery = time.Minute
 	}
 	if o.IsolatesMax == 0 {
 		o.IsolatesMax = 2 * runtime.GOMAXPROCS(0)
@@ -108,6 +117,8 @@ type Engine struct {
 	Runner            *exec.Runner
 	Deployer          *deploy.Deployer
 	Blobs             *blob.Blobs
+	// Live holds the queries that clients follow.
+	Live *subscriptions.Set
 
 	// closers end the parts, and the scheduler and the collector of files, which nothing else speaks to.
 	closers []func() error
@@ -188,7 +199,39 @@ func (e *Engine) openWorkers(o *Options) error {
 		return err
 	}
 	e.closers = append(e.closers, jobs.Close)
+	e.Live, err = subscriptions.Open(subscriptions.Options{Runner: e.Runner, Source: e.Committer, Window: e.Indexes.Window()})
+	if err != nil {
+		return err
+	}
+	e.closers = append(e.closers, e.Live.Close)
+	e.prune(o)
 	return nil
+}
+
+// prune deletes old answers now and then, until Close.
+func (e *Engine) prune(o *Options) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { // ends when Close cancels ctx
+		defer close(done)
+		ticker := time.NewTicker(o.PruneEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+			if _, err := e.Runner.PruneAnswers(ctx, o.Answers); err != nil && ctx.Err() == nil {
+				o.Logger.Error("old answers are kept", "err", err)
+			}
+		}
+	}()
+	e.closers = append(e.closers, func() error {
+		cancel()
+		<-done
+		return nil
+	})
 }
 
 // openPools makes the isolates of queries and mutations, and apart from them those of actions: an action waits for

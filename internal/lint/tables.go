@@ -40,6 +40,7 @@ var places = map[string]place{
 	"commit":          {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"commit/publish":  {level: 5, imports: []string{"feed", "index", "log", "schema", "value"}},
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
+	"subscriptions":   {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/blob":   {level: 5},
@@ -50,7 +51,7 @@ var places = map[string]place{
 	// process runs the isolates of level 5 in child processes; it and exec do not know each other.
 	"isolates/process": {level: 6, imports: []string{"isolates", "value"}},
 
-	"exec": {level: 6, imports: []string{"cache", "commit", "index", "internal/blob", "internal/fetch", "isolates", "isolates/bundle", "log", "schema", "value"}},
+	"exec": {level: 6, imports: []string{"cache", "commit", "index", "internal/blob", "internal/fetch", "isolates", "isolates/bundle", "log", "schema", "subscriptions", "value"}},
 
 	"internal/deploy": {level: 7, imports: []string{"commit", "exec", "index", "internal/auth", "isolates", "isolates/bundle", "log", "schema", "value"}},
 	// files collects the contents of files that were deleted.
@@ -61,8 +62,9 @@ var places = map[string]place{
 
 	// engine puts the packages of one database together; server knows the runner it is given, and not engine. Its tests
 	// end by replaying what they did.
-	"internal/engine": {level: 9, imports: []string{"cache", "commit", "exec", "index", "internal/blob", "internal/deploy", "internal/fetch", "internal/files", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "value"}},
-	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/blob", "internal/deploy", "internal/export", "log", "schema", "value"}},
+	"internal/engine": {level: 9, imports: []string{"cache", "commit", "exec", "index", "internal/blob", "internal/deploy", "internal/fetch", "internal/files", "internal/scheduler", "isolates", "isolates/bundle", "isolates/process", "log", "schema", "subscriptions", "value"}},
+	"server/session":  {level: 7, imports: []string{"exec", "internal/auth", "log", "subscriptions", "value"}},
+	"server":          {level: 8, imports: []string{"exec", "internal/auth", "internal/blob", "internal/deploy", "internal/export", "log", "schema", "server/session", "subscriptions", "value"}},
 
 	"internal/obs": {level: 9, imports: []string{"cache", "commit", "exec", "index", "isolates", "log", "schema", "value"}},
 
