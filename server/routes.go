@@ -22,6 +22,7 @@ func (rt *route) ServeHTTP(http.ResponseWriter, *http.Request) {
 func (s *Server) routes() {
 	s.handle("POST /api/query", query)
 	s.handle("GET /api/query", queryGet)
+	s.handle("GET /api/subscribe", subscribe)
 	s.handle("POST /api/mutation", mutation)
 	s.handle("POST /api/action", action)
 	s.handle("POST /api/query_ts", queryTimestamp)

@@ -207,7 +207,7 @@ func (s *Set) installLocked(l *live, r *Result, snapshot *index.Snapshot) {
 	} else {
 		r.Reads = before.Reads // the Watch holds views of it
 	}
-	r.seal(l.result)
+	r.Seal(l.result)
 	l.result, l.stale = r, false
 	if r.ObservedIdentity && !s.mu.kinds[l.base].observing {
 		s.mu.kinds[l.base].observing = true

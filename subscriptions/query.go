@@ -80,8 +80,9 @@ func (r *Result) Text(render func(*Result) []byte) []byte {
 	return r.memo.text
 }
 
-// seal computes the digest. A result that is like before takes over its text.
-func (r *Result) seal(before *Result) {
+// Seal makes Digest and Text ready. A result that is like the one before, which may be nil, takes over its text. A Set does so with the
+// results it gives.
+func (r *Result) Seal(before *Result) {
 	h := sha256.New()
 	part := func(s []byte) {
 		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(s))))

@@ -296,7 +296,7 @@ func (s *Set) runAlone(ctx context.Context, sub *subscription, target *index.Sna
 	s.lone.Add(1)
 	r, err := s.run(ctx, &q, target)
 	if err == nil {
-		r.seal(nil)
+		r.Seal(nil)
 	}
 	return r, err
 }

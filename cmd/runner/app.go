@@ -197,11 +197,19 @@ func (a *app) watch() error {
 		a.telemetry.WatchIsolates("functions", a.engine.Isolates.Stats),
 		a.telemetry.WatchIsolates("actions", a.engine.Actions.Stats),
 		a.telemetry.WatchQueryCache(a.queryCache),
+		a.telemetry.WatchLive(a.live),
 		a.telemetry.WatchPositions(a.positions),
 		a.telemetry.WatchTables(a.tables),
 		a.telemetry.WatchDisk(func() int64 { return int64(a.engine.Log.Metrics().DiskSize) }),
 		a.telemetry.WatchProcess(),
 	)
+}
+
+func (a *app) live() obs.LiveStats {
+	s := a.engine.Live.Stats()
+	return obs.LiveStats{
+		Sessions: s.Sessions, Subscriptions: s.Subscriptions, Queries: s.Queries, Runs: s.Runs, Lone: s.Lone, Moves: s.Moves,
+	}
 }
 
 func (a *app) queryCache() obs.CacheStats {

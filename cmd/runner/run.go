@@ -18,6 +18,7 @@ import (
 type runCall struct {
 	function, args      string
 	url, adminKey, data string
+	watch               bool
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -29,6 +30,7 @@ func (p *program) runCommand() *cobra.Command {
 			"ones too. Console lines and errors go to standard error.\n\n" +
 			"Without --url, the server is the one that runs on the data folder of the app in this folder or above it.",
 		Example: `  runner run messages:list
+  runner run --watch messages:list
   runner run messages:send '{"author": "ann", "body": "hi"}'`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,9 +42,13 @@ func (p *program) runCommand() *cobra.Command {
 				p.begun = false
 				return fmt.Errorf("ARGS must be a JSON object, not %s", c.args)
 			}
+			if c.watch {
+				return p.watchFunction(cmd.Context(), c)
+			}
 			return p.runFunction(cmd.Context(), c)
 		},
 	}
+	cmd.Flags().BoolVar(&c.watch, "watch", false, "follow a query: print its value now and whenever it changes, until interrupted")
 	cmd.Flags().StringVar(&c.url, "url", "", "address of the server: `URL`")
 	cmd.Flags().StringVar(&c.adminKey, "admin-key", "", "admin key, `NAME|SECRET`")
 	cmd.Flags().StringVar(&c.data, "data", "", "data folder of the server, to find its address in: `DIR`")
@@ -58,6 +64,11 @@ func (p *program) runFunction(ctx context.Context, c runCall) error {
 	if err != nil {
 		return err
 	}
+	return p.print(answer)
+}
+
+// print shows what a function came to; errTold if it failed.
+func (p *program) print(answer *answer) error {
 	for _, line := range answer.LogLines {
 		fmt.Fprintln(p.stderr, line)
 	}

@@ -80,3 +80,5 @@ export const putFrom = action({
     return args.n * 2;
   },
 });
+
+export const touch = mutation({ args: {}, handler: async () => null });
