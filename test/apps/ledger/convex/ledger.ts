@@ -23,6 +23,19 @@ export const put = mutation({
   },
 });
 
+// Sets the value of a key, and nothing else.
+export const touch = mutation({
+  args: { key: v.number(), value: v.number() },
+  handler: async (ctx, { key, value }) => {
+    const old = await find(ctx, key);
+    if (old === null) {
+      await ctx.db.insert("accounts", { key, value });
+    } else {
+      await ctx.db.patch(old._id, { value });
+    }
+  },
+});
+
 // Removes a key, and its proofs.
 export const drop = mutation({
   args: { key: v.number() },
