@@ -33,7 +33,7 @@ func TestKafkaConsumerExample(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		mustAsk(t, p.url, "mutation", "ledger:many", fmt.Sprintf(`{"from":%d,"count":20,"text":"%s"}`, 1000*round, strings.Repeat("x", 100_000)))
+		mustAsk(t, p.url, "mutation", "ledger:many", fmt.Sprintf(`{"from":%d,"count":20,"text":"%s"}`, 1000*(round+1), strings.Repeat("x", 100_000)))
 		p.caughtUp()
 		if round%2 == 0 { // whatever it has done when it is killed
 			follower := exec.Command(consumer, args...)
