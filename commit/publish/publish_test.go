@@ -141,3 +141,30 @@ func TestSnapshotThenCommits(t *testing.T) {
 		t.Errorf("%d chunks, first seq %d", chunks, consumer.seqs[0])
 	}
 }
+
+// Opening reads the end of the topic and not all of it.
+func TestOpeningReadsTheEnd(t *testing.T) {
+	w, c := newWorld(t), newCluster(t)
+	w.addTable("messages")
+	w.commits(5 * tailRecords)
+	o := c.options(w)
+	p := open(t, o)
+	p.reach(w.log.Durable().Offset)
+	p.close()
+	lowest := int64(1 << 62)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
+		for _, topic := range r.(*kmsg.FetchRequest).Topics {
+			for _, partition := range topic.Partitions {
+				lowest = min(lowest, partition.FetchOffset)
+			}
+		}
+		return true
+	}})
+	p = open(t, o)
+	p.reach(w.log.Durable().Offset)
+	p.close()
+	c.Close() // after which nobody else reads lowest
+	if end := int64(w.log.Durable().Offset); lowest < end-2*tailRecords || lowest > end {
+		t.Errorf("the topic was read from offset %d, its end is at about %d", lowest, end)
+	}
+}

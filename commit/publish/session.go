@@ -21,6 +21,8 @@ const (
 	fetchWaitMax  = 500 * time.Millisecond
 	// tailRecords is how many records at the end of the topic are read first; if no complete commit is among them, twice as many.
 	tailRecords = 64
+	// anywhere lets the reading stop at the first complete commit.
+	anywhere = -1
 )
 
 // A session is one opening of the topic: from the barrier until something goes wrong.
@@ -68,7 +70,7 @@ func (p *Publisher) open(ctx context.Context, again bool) (_ *session, err error
 	if err := s.barrier(ctx); err != nil {
 		return nil, err
 	}
-	end, err := s.readTail(ctx, 0)
+	end, err := s.readTail(ctx, anywhere)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +80,11 @@ func (p *Publisher) open(ctx context.Context, again bool) (_ *session, err error
 
 // look reads the end of the topic before anybody is fenced: whoever has no business there must not disturb the one who does.
 func (s *session) look(ctx context.Context, again bool, before cursor) error {
-	end, err := s.readTail(ctx, before.Offset)
+	since := int64(anywhere)
+	if again {
+		since = before.Offset // whoever took over did so behind our last record
+	}
+	end, err := s.readTail(ctx, since)
 	if err != nil {
 		return err
 	}
@@ -100,7 +106,7 @@ func (s *session) decide(t *tail, before cursor) (plan, error) {
 }
 
 // readTail reads back from the end of the topic until it has found a complete commit, or all there is. since is an offset that it
-// must reach back to, if it is there.
+// must reach back to, if it is there; or anywhere.
 func (s *session) readTail(ctx context.Context, since int64) (*tail, error) {
 	start, end, err := s.client.offsets(ctx)
 	if err != nil {
