@@ -26,12 +26,11 @@ import (
 
 // The failures of docs/kafka.md, each with what the operator is told.
 
-// awaitBlocked waits until the publisher is blocked for a reason that contains the text.
+// awaitBlocked waits until the publisher is blocked for a reason that contains the text. It may be blocked for others before, as
+// topic and log change.
 func (r *running) awaitBlocked(text string) {
 	r.t.Helper()
-	if s := r.await(StateBlocked); !strings.Contains(s.Reason, text) {
-		r.t.Fatalf("blocked for another reason than %q: %s", text, s.Reason)
-	}
+	r.awaitStatus("blocked because "+text, func(s Status) bool { return s.State == StateBlocked && strings.Contains(s.Reason, text) })
 }
 
 // copyWorld is the data folder as of now, as a backup or a copy has it.

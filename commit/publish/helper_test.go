@@ -372,15 +372,21 @@ func (r *running) reach(off log.Offset) {
 // await waits for a state.
 func (r *running) await(state State) Status {
 	r.t.Helper()
+	return r.awaitStatus(string(state), func(s Status) bool { return s.State == state })
+}
+
+// awaitStatus waits for a change of state that is as wanted.
+func (r *running) awaitStatus(what string, wanted func(Status) bool) Status {
+	r.t.Helper()
 	deadline := time.After(patience)
 	for {
 		select {
 		case s := <-r.states:
-			if s.State == state {
+			if wanted(s) {
 				return s
 			}
 		case <-deadline:
-			r.t.Fatalf("the publisher did not become %s in %s: %+v", state, patience, r.Status())
+			r.t.Fatalf("the publisher did not become %s in %s: %+v", what, patience, r.Status())
 		}
 	}
 }
