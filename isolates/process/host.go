@@ -178,9 +178,12 @@ func (h *host) await(ctx context.Context, number uint64, a *ask, answers []isola
 	select {
 	case m = <-a.answered:
 	case <-ctx.Done():
-		if h.withdraw(number) && !h.concurrent {
+		switch withdrawn := h.withdraw(number); {
+		case withdrawn && h.concurrent:
+			h.guest.post(frameWithdraw, h.number, func(b []byte) []byte { return appendUvarint(b, number) })
+		case withdrawn:
 			h.guest.executing.Add(1)
-		} else if !h.concurrent {
+		case !h.concurrent:
 			m = <-a.answered
 		}
 	}

@@ -23,7 +23,7 @@ type session struct {
 	// number names the run on the socket.
 	number uint32
 	// messages carry the run's frames from the child's goroutine, which closes it when the child has ended. They hold as many
-	// as a child may have under way: more is an offence.
+	// as a child may have under way, each with its withdrawal: more is an offence.
 	messages chan message
 	// abandoned says that nobody reads messages; guarded by the child's lock.
 	abandoned bool
@@ -52,7 +52,7 @@ type session struct {
 }
 
 func newSession(p *Pool, c *child, inv *isolates.Invocation) *session {
-	return &session{pool: p, child: c, inv: inv, limits: withDefaults(inv.Limits), messages: make(chan message, asksMax)}
+	return &session{pool: p, child: c, inv: inv, limits: withDefaults(inv.Limits), messages: make(chan message, 2*asksMax)}
 }
 
 // errAssumption carries what a write that was assumed to succeed failed with.
@@ -123,7 +123,11 @@ func (s *session) converse(ctx context.Context) (*isolates.Result, error) {
 		if m.kind == frameDone {
 			return s.done(ctx, m)
 		}
-		answer, err := s.serve(ctx, m, false)
+		r, err := s.asked(m)
+		if err != nil {
+			return s.giveUp(err)
+		}
+		answer, err := s.serve(ctx, r)
 		if err != nil {
 			return s.giveUp(err)
 		}
@@ -182,20 +186,33 @@ func (s *session) converseAtOnce(ctx context.Context) (*isolates.Result, error) 
 	var asked sync.WaitGroup
 	defer asked.Wait()
 	defer cancel()
+	var under underway
 	for {
 		m, res, err := s.await(ctx)
-		if res != nil || err != nil {
+		switch {
+		case res != nil || err != nil:
 			return res, err
-		}
-		if m.kind == frameDone {
+		case m.kind == frameDone:
 			return s.done(ctx, m)
+		case m.kind == frameWithdraw:
+			d := &decoder{b: m.payload, hostile: true}
+			if under.withdraw(d.uvarint()); !d.ok() {
+				return s.giveUp(malformed(m.kind))
+			}
+			continue
 		}
-		if s.serving.Load() >= asksMax {
-			return s.giveUp(malformed(m.kind))
+		r, err := s.asked(m)
+		if err == nil && s.serving.Load() >= asksMax {
+			err = malformed(m.kind)
+		}
+		if err != nil {
+			return s.giveUp(err)
 		}
 		s.serving.Add(1)
+		one := under.begin(working, r.number)
 		asked.Go(func() { // ends with the operation, which the end of the run cancels
-			answer, err := s.serve(working, m, true)
+			answer, err := s.serve(one, r)
+			under.end(r.number)
 			s.resume()
 			if s.serving.Add(-1); err != nil {
 				s.pool.condemn(s.child, verdict{offence: err})
@@ -203,6 +220,40 @@ func (s *session) converseAtOnce(ctx context.Context) (*isolates.Result, error) 
 			}
 			s.child.post(frameAnswers, s.number, answer)
 		})
+	}
+}
+
+// underway are the operations of an action that the Host works on, by the number of their frame. It is safe for concurrent
+// use.
+type underway struct {
+	mu struct {
+		sync.Mutex
+		cancels map[uint64]context.CancelFunc
+	}
+}
+
+// begin returns the context of an operation. A child that gives two the same number cancels the first.
+func (u *underway) begin(ctx context.Context, number uint64) context.Context {
+	u.withdraw(number)
+	ctx, cancel := context.WithCancel(ctx)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.mu.cancels == nil {
+		u.mu.cancels = map[uint64]context.CancelFunc{}
+	}
+	u.mu.cancels[number] = cancel
+	return ctx
+}
+
+// end forgets an operation that is done; withdraw cancels one that is not.
+func (u *underway) end(number uint64) { u.withdraw(number) }
+
+func (u *underway) withdraw(number uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if cancel := u.mu.cancels[number]; cancel != nil {
+		cancel()
+		delete(u.mu.cancels, number)
 	}
 }
 
@@ -239,17 +290,22 @@ func (d *decoder) ops() []isolates.Op {
 	return ops
 }
 
-// serve executes what a frameOps asks and returns what to answer. The run is concurrent if others are served beside it.
-func (s *session) serve(ctx context.Context, m message, concurrent bool) (answer func([]byte) []byte, err error) {
+// asked reads a frameOps. A run that may have several operations under way has nothing settled in the child.
+func (s *session) asked(m message) (*request, error) {
 	d := &decoder{b: m.payload, hostile: true}
 	r := d.request(true)
-	if m.kind != frameOps || !d.ok() || concurrent && (r.used > 0 || len(r.assumed) > 0 && r.assumed[0].Kind != isolates.OpStreamClose) {
+	if m.kind != frameOps || !d.ok() || s.concurrent() && (r.used > 0 || len(r.assumed) > 0 && r.assumed[0].Kind != isolates.OpStreamClose) {
 		return nil, malformed(m.kind)
 	}
-	if !concurrent {
+	return &r, nil
+}
+
+// serve executes what a frameOps asks and returns what to answer.
+func (s *session) serve(ctx context.Context, r *request) (answer func([]byte) []byte, err error) {
+	if !s.concurrent() {
 		s.serving.Store(1) // the child waits for us
 	}
-	if err := s.perform(ctx, &r); err != nil {
+	if err := s.perform(ctx, r); err != nil {
 		return nil, err
 	}
 	var answers []isolates.Answer

@@ -34,11 +34,13 @@ const (
 	frameAnalyze
 	frameAnswers
 	frameAbort
-	// From the child. frameReady follows frameHello; frameOps asks; frameDone and frameAnalysis end a run.
+	// From the child. frameReady follows frameHello; frameOps asks; frameDone and frameAnalysis end a run. frameWithdraw takes
+	// back a frameOps of an action by its number: nobody waits for the answer.
 	frameReady
 	frameOps
 	frameDone
 	frameAnalysis
+	frameWithdraw
 )
 
 const (
