@@ -91,8 +91,14 @@ func (r *recording) seed() (seed [32]byte) {
 // push deploys the files of a txtar archive.
 func (r *recording) push(files string) {
 	r.t.Helper()
+	r.pushDir(writeApp(r.t, files))
+}
+
+// pushDir deploys the app in a folder.
+func (r *recording) pushDir(dir string) {
+	r.t.Helper()
 	r.clock.Advance(time.Millisecond)
-	if _, err := r.deployer.Push(context.Background(), build(r.t, writeApp(r.t, files))); err != nil {
+	if _, err := r.deployer.Push(context.Background(), build(r.t, dir)); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -18,19 +18,23 @@ func (h *History) checkIndexes(ctx context.Context, s *index.Snapshot, report *R
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		report.Tables++
 		indexes := indexesOf(t)
 		scan := newTableScan(indexes)
 		err := h.log.LiveAt(t.Number, t.Number, s.Timestamp(), scan.add)
 		if err != nil {
 			return err
 		}
-		report.Documents += scan.documents
+		if !t.System() {
+			report.Tables++
+			report.Documents += scan.documents
+		}
 		for i, x := range indexes {
 			if x.State != schema.Ready {
 				continue
 			}
-			report.Indexes++
+			if !t.System() {
+				report.Indexes++
+			}
 			if err := scan.compare(s, t, x, scan.keys[i]); err != nil {
 				return err
 			}

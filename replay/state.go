@@ -76,9 +76,10 @@ func (h *History) foldFrom(off log.Offset) (*fold, error) {
 	return f, nil
 }
 
-// foldOptions keep a snapshot of each second of history, for the few calls that began long before they committed.
+// foldOptions keep a snapshot of each second of history, for the few calls that began long before they committed. The cache of bodies
+// is large, since each body that is replaced is needed once more.
 func foldOptions() index.Options {
-	return index.Options{History: index.HistoryOptions{Age: time.Minute, Spacing: time.Second, SnapshotsMax: 30}}
+	return index.Options{CacheSize: 256 << 20, History: index.HistoryOptions{Age: time.Minute, Spacing: time.Second, SnapshotsMax: 30}}
 }
 
 func headOf(e *log.Entry) log.Head {

@@ -49,7 +49,7 @@ type Report struct {
 	// Reruns counts the mutations that were run again, Folded the other entries.
 	Reruns int `json:"reruns"`
 	Folded int `json:"folded"`
-	// Tables, Indexes and Documents were compared with a full scan at the end.
+	// Tables, Indexes and Documents were compared with a full scan at the end. The system's own were too, and are not counted.
 	Tables    int `json:"tables"`
 	Indexes   int `json:"indexes"`
 	Documents int `json:"documents"`

@@ -16,6 +16,7 @@ func (p *program) logCommand() *cobra.Command {
 	var f replay.Filter
 	var from, to string
 	var follow bool
+	var html string
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "List what happened: a line for each entry",
@@ -23,12 +24,22 @@ func (p *program) logCommand() *cobra.Command {
   replay log --document jd7f3m9y8c2w1k0n5p4q6r8s0t2v4x6z`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if follow && html != "" {
+				return usage("--follow goes on for ever, a page does not: say one of them")
+			}
 			if follow && p.source.url == "" {
 				return usage("--follow needs a running server: name it with --url; while none runs, nothing is added to a data folder")
 			}
 			return p.with(cmd.Context(), func(h *replay.History) error {
 				if err := span(h, from, to, &f); err != nil {
 					return err
+				}
+				if html != "" {
+					content, err := logPage(cmd.Context(), h, f)
+					if err != nil {
+						return err
+					}
+					return p.writePage(html, content)
 				}
 				if err := p.printLog(cmd.Context(), h, f); err != nil || !follow {
 					return err
@@ -37,6 +48,7 @@ func (p *program) logCommand() *cobra.Command {
 			})
 		},
 	}
+	htmlFlag(cmd.Flags(), &html)
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what the server writes, until interrupted")
 	spanFlags(cmd, &from, &to)
 	cmd.Flags().StringVar(&f.Function, "function", "", "only calls of a function, or of a module's functions: `FN`")
@@ -155,7 +167,8 @@ func writesSummary(writes []replay.WrittenTo) string {
 }
 
 func (p *program) showCommand() *cobra.Command {
-	return &cobra.Command{
+	var html string
+	cmd := &cobra.Command{
 		Use:   "show OFFSET",
 		Short: "Tell all of one entry: call, reads, writes, result, console, losses",
 		Args:  cobra.ExactArgs(1),
@@ -172,11 +185,16 @@ func (p *program) showCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(d)
 				}
+				if html != "" {
+					return p.writePage(html, showPage(d))
+				}
 				writeDetail(p.stdout, d)
 				return nil
 			})
 		},
 	}
+	htmlFlag(cmd.Flags(), &html)
+	return cmd
 }
 
 func writeDetail(w io.Writer, d *replay.Detail) {
@@ -252,7 +270,8 @@ func touchedLine(t replay.Touched) string {
 func indent(text, by string) string { return by + strings.ReplaceAll(text, "\n", "\n"+by) }
 
 func (p *program) diffCommand() *cobra.Command {
-	return &cobra.Command{
+	var html string
+	cmd := &cobra.Command{
 		Use:   "diff A B [TABLE]",
 		Short: "Tell which documents differ between two moments",
 		Args:  cobra.RangeArgs(2, 3),
@@ -265,6 +284,9 @@ func (p *program) diffCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(d)
 				}
+				if html != "" {
+					return p.writePage(html, diffPage(d))
+				}
 				if len(d.Changes) == 0 {
 					fmt.Fprintf(p.stdout, "no document differs between offset %d and offset %d\n", d.A, d.B)
 				}
@@ -276,6 +298,8 @@ func (p *program) diffCommand() *cobra.Command {
 			})
 		},
 	}
+	htmlFlag(cmd.Flags(), &html)
+	return cmd
 }
 
 func diff(ctx context.Context, h *replay.History, args []string) (*replay.Diff, error) {

@@ -11,7 +11,7 @@ import (
 
 func (p *program) whatifCommand() *cobra.Command {
 	var f replay.Filter
-	var from, to, functions string
+	var from, to, functions, html string
 	cmd := &cobra.Command{
 		Use:   "whatif --functions APP",
 		Short: "Run history with other code, and tell which calls would have written, returned or thrown otherwise",
@@ -36,10 +36,18 @@ func (p *program) whatifCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.printWhatIf(w)
+				if html == "" {
+					return p.printWhatIf(w)
+				}
+				content := whatIfPage(w)
+				if content.Timeline, err = whatIfTimeline(cmd.Context(), h, w); err != nil {
+					return err
+				}
+				return answerNo(w.Different > 0, p.writePage(html, content))
 			})
 		},
 	}
+	htmlFlag(cmd.Flags(), &html)
 	spanFlags(cmd, &from, &to)
 	cmd.Flags().StringVar(&functions, "functions", "", "folder of the app whose functions are to be run: `APP`")
 	return cmd
