@@ -184,16 +184,17 @@ func (c *client) offsets(ctx context.Context) (start, end int64, err error) {
 	answer, err := c.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{
 		Topics: map[string][]kafka.OffsetRequest{c.o.Topic: {kafka.FirstOffsetOf(0), kafka.LastOffsetOf(0)}},
 	})
+	if err == nil && len(answer.Topics[c.o.Topic]) != 1 {
+		err = errors.New("no answer about the partition")
+	}
 	if err != nil {
 		return 0, 0, c.failed("ask how long the topic is", err)
 	}
-	for _, p := range answer.Topics[c.o.Topic] {
-		if p.Error != nil {
-			return 0, 0, c.failed("ask how long the topic is", p.Error)
-		}
-		return p.FirstOffset, p.LastOffset, nil
+	p := answer.Topics[c.o.Topic][0]
+	if p.Error != nil {
+		return 0, 0, c.failed("ask how long the topic is", p.Error)
 	}
-	return 0, 0, c.failed("ask how long the topic is", errors.New("no answer about the partition"))
+	return p.FirstOffset, p.LastOffset, nil
 }
 
 // read calls fn for the records from one offset up to another, not included.
