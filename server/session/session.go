@@ -470,6 +470,9 @@ func (s *Session) finishMutation(o *exec.Outcome, err error) {
 		return
 	}
 	s.send(mutationFailed(m.request, m.call.RequestID, failed, s.options.Redact))
+	if failed.Data != nil {
+		s.owing = true // the Rust and the Python client settle a ConvexError at the next transition only
+	}
 }
 
 func (s *Session) addAction(m *message, now time.Time) error {
