@@ -25,14 +25,41 @@ help: ## List the targets
 	@echo "make TARGET, where TARGET is"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: deps
-deps: ## Install what the tests run besides Go: Node, by apt-get, if it is missing
-	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
-	  echo "deps: installing nodejs and npm with apt-get"; \
+# A shell function: apt_install PACKAGE...
+APT_INSTALL = apt_install() { \
+	  echo "deps: installing $$* with apt-get"; \
 	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends nodejs npm; \
-	fi
-	@echo "deps: $$($(GO) version), node $$(node --version), npm $$(npm --version 2>/dev/null)"
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends "$$@"; \
+	}
+
+.PHONY: deps
+deps: deps-node deps-browser deps-python deps-rust ## Install what the tests run besides Go, by apt-get, if it is missing
+	@echo "deps: $$($(GO) version)"
+
+.PHONY: deps-node
+deps-node: ## Node and npm, for the official JavaScript clients
+	@$(APT_INSTALL); if ! command -v node >/dev/null || ! command -v npm >/dev/null; then apt_install nodejs npm; fi
+	@echo "deps: node $$(node --version), npm $$(npm --version 2>/dev/null)"
+
+.PHONY: deps-browser
+deps-browser: ## Chromium, for the page of examples/chat
+	@$(APT_INSTALL); if ! command -v chromium >/dev/null; then apt_install chromium; fi
+	@echo "deps: $$(chromium --version 2>/dev/null)"
+
+.PHONY: deps-python
+deps-python: ## Python with venv, for the official Python client
+	@$(APT_INSTALL); if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_install python3 python3-venv; fi
+	@echo "deps: $$(python3 --version)"
+
+# The Rust that Debian releases may be older than crates want; then it has a newer one for its browsers.
+CARGO_OK = cargo --version 2>/dev/null | awk '{ split($$2, v, "."); exit !(v[1] > 1 || v[2] >= 85) }'
+
+.PHONY: deps-rust
+deps-rust: ## Cargo 1.85 or newer, for the official Rust client
+	@$(APT_INSTALL); if ! $(CARGO_OK); then apt_install cargo gcc libc6-dev; fi
+	@$(APT_INSTALL); if ! $(CARGO_OK); then apt_install cargo-web rustc-web; fi
+	@$(CARGO_OK) || { echo "deps: cargo is older than 1.85: install a newer one, such as from https://rustup.rs"; exit 1; }
+	@echo "deps: $$(cargo --version)"
 
 .PHONY: deps-kafka
 deps-kafka: ## Install what a real Kafka takes: Java, Maven and kcat by apt-get if they are missing, then the jars by Maven
@@ -58,7 +85,7 @@ build: ## Build the programs into bin/
 	$(GO) build -o bin/ ./cmd/...
 
 .PHONY: shims
-shims: deps ## Bundle again what isolates take from npm packages: isolates/shims/vendor names and pins them
+shims: deps-node ## Bundle again what isolates take from npm packages: isolates/shims/vendor names and pins them
 	isolates/shims/vendor/bundle
 
 .PHONY: vet
@@ -94,7 +121,7 @@ microbench: ## The packages' own benchmarks, COUNT times each (6), as benchstat 
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
 
 .PHONY: bench
-bench: deps ## Measure runlog beside its peers and write docs/bench/DATE.md; BENCH="-rounds 1" passes flags on
+bench: deps-node ## Measure runlog beside its peers and write docs/bench/DATE.md; BENCH="-rounds 1" passes flags on
 	cd bench && $(GO) run . -out ../docs/bench/DATE.md $(BENCH)
 
 .PHONY: lint

@@ -4,13 +4,14 @@ import { paginationOptsValidator } from "convex/server";
 import { v } from "convex/values";
 import { Invalid } from "./errors";
 import { findChannel, requireChannel } from "./channels";
+import { caller } from "./users";
 
 const NEWEST = 50;
 const BODY_MAX = 2000;
 
 function present(message: Doc<"messages">) {
-  const { _id, _creationTime, author, body } = message;
-  return { id: _id, at: _creationTime, author, body };
+  const { _id, _creationTime, author, user, body } = message;
+  return { id: _id, at: _creationTime, author, user: user ?? null, body };
 }
 
 // The newest messages, oldest first, as a chat window shows them.
@@ -53,6 +54,23 @@ export const send = mutation({
       throw new Invalid(`a message has 1 to ${BODY_MAX} characters`);
     }
     const channel = await requireChannel(ctx, args.channel);
-    return await ctx.db.insert("messages", { channel: channel._id, author: args.author, body });
+    const me = await caller(ctx);
+    return await ctx.db.insert("messages", { channel: channel._id, author: me?.name ?? args.author, user: me?.user, body });
+  },
+});
+
+// A user takes a message of their own back.
+export const remove = mutation({
+  args: { id: v.id("messages") },
+  handler: async (ctx, { id }) => {
+    const message = await ctx.db.get(id);
+    if (message === null) {
+      return; // another tab was faster
+    }
+    const me = await caller(ctx);
+    if (me === null || me.user !== message.user) {
+      throw new Invalid("only who sent a message can delete it");
+    }
+    await ctx.db.delete(id);
   },
 });

@@ -10,6 +10,8 @@ export default defineSchema({
   messages: defineTable({
     channel: v.id("channels"),
     author: v.string(),
+    // The user who sent it; guests have none.
+    user: v.optional(v.string()),
     body: v.string(),
   }).index("by_channel", ["channel"]),
 });
