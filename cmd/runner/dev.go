@@ -46,7 +46,7 @@ func (p *program) devCommand() *cobra.Command {
 			return p.dev(cmd.Context(), &f, dir)
 		},
 	}
-	f.register(cmd.Flags(), "APP/"+defaultData)
+	f.register(cmd.Flags(), "APP/"+defaultData, "inprocess")
 	return cmd
 }
 

@@ -27,7 +27,8 @@ type serverFlags struct {
 	files                   fileFlags
 }
 
-func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
+// register adds the flags. data says where the data is by default, isolation where functions run.
+func (f *serverFlags) register(flags *pflag.FlagSet, data, isolation string) {
 	flags.StringVar(&f.data, "data", "", "data folder (default "+data+"): `DIR`")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:3210", "address to answer on: `HOST:PORT`")
 	flags.StringVar(&f.publicURL, "public-url", "", "origin that clients use, if it is not the address listened on: `URL`")
@@ -35,9 +36,9 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.StringVar(&f.instance, "instance", "runlog", "name of this deployment")
 	flags.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "send traces and metrics to this OTLP collector, such as http://127.0.0.1:4318: `URL`")
 	flags.StringVar(&f.convexPackage, "convex-package", "builtin", "where functions get the package convex from: builtin, or npm for the app's node_modules")
-	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default twice the cores)")
+	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default 8 for each core in child processes, else 2)")
 	flags.IntVar(&f.queryCache, "query-cache", 64, "memory for query results that can be used again, in `MB`; 0 keeps none")
-	flags.StringVar(&f.isolation, "isolation", "inprocess", "where functions run: inprocess, or process for child processes that a limit or a crash ends alone")
+	flags.StringVar(&f.isolation, "isolation", isolation, "where functions run: process, in child processes, so that no function can hurt the server; or inprocess")
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	f.limits.register(flags)

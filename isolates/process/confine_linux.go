@@ -11,13 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// stackMax is how large the Go stack of a child may grow. The engine's calls are bounded by Limits.StackDepth; only
-	// recursion in native built-ins gets here, and ends the child.
-	stackMax = 64 << 20
-	// collectAt is the collector's target: a child is small, so collections can be rare.
-	collectAt = 400
-)
+// stackMax is how large the Go stack of a child may grow. The engine's calls are bounded by Limits.StackDepth; only
+// recursion in native built-ins gets here, and ends the child.
+const stackMax = 64 << 20
 
 // systemCalls is what the Go runtime needs once a child is up, and the socket.
 var systemCalls = []string{
@@ -41,7 +37,6 @@ func confine() string {
 	os.Clearenv()
 	try("descriptors", closeInherited())
 	debug.SetMaxStack(stackMax)
-	debug.SetGCPercent(collectAt)
 	try("chdir", os.Chdir("/"))
 	try("parent-death signal", unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0))
 	try("dumpable", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))

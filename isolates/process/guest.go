@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -97,6 +98,7 @@ func (g *guest) serve() error {
 			return err
 		}
 	}
+	tuneCollector()
 	report := confine()
 	g.pool = isolates.New(isolates.Options{
 		Size: 1 << 20, Prepared: 1, Warm: h.warm, Compiled: h.compiled, Fresh: h.fresh, Clock: g.clock,
@@ -280,6 +282,9 @@ func (g *guest) run(h *host, inv *isolates.Invocation) {
 		res = &isolates.Result{Err: internalError(err)}
 	}
 	h.end()
+	if res.Err != nil && res.Elapsed > sizeAfter {
+		debug.FreeOSMemory() // it may have taken much, and the next collection may be far
+	}
 	g.mu.Lock()
 	delete(g.mu.hosts, h.number)
 	crowded := h.crowded || g.mu.begun != h.since

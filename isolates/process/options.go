@@ -32,7 +32,7 @@ type Options struct {
 	Compiled int
 	// RunsMax is how many runs a child serves before it is replaced. Default 10,000,000.
 	RunsMax int
-	// GrowthMax is how many bytes a child may grow before it is replaced. Default 192 MiB.
+	// GrowthMax is how many bytes a child may grow before it is replaced. Default 96 MiB.
 	GrowthMax uint64
 	// Command is the program that children run; its main must begin with IsChild. Default: this program itself.
 	Command string
@@ -72,7 +72,7 @@ func (o *Options) EnsureDefaults() {
 		o.RunsMax = 10_000_000
 	}
 	if o.GrowthMax == 0 {
-		o.GrowthMax = 192 << 20
+		o.GrowthMax = 96 << 20
 	}
 	if o.Command == "" {
 		o.Command = "/proc/self/exe" // also when the file has been replaced: parent and child must be of one version

@@ -166,9 +166,9 @@ func (p *Pool) serveLocked() {
 func (p *Pool) surplusLocked() bool {
 	useful, empty := p.countLocked()
 	if p.options.Apart {
-		return empty > 2*p.options.Prepared+1
+		return empty > p.options.Prepared+1
 	}
-	return useful > 2*p.options.Children+p.options.Prepared // so that not every long run starts and ends a child
+	return useful > p.options.Children+p.options.Prepared
 }
 
 // countLocked counts the children that take runs and are not occupied, and those of them that have none.

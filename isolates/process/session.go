@@ -52,7 +52,13 @@ type session struct {
 }
 
 func newSession(p *Pool, c *child, inv *isolates.Invocation) *session {
-	return &session{pool: p, child: c, inv: inv, limits: withDefaults(inv.Limits), messages: make(chan message, 2*asksMax)}
+	s := &session{pool: p, child: c, inv: inv, limits: withDefaults(inv.Limits)}
+	most := 2 // what it asks, and its end
+	if s.concurrent() {
+		most = 2 * asksMax
+	}
+	s.messages = make(chan message, most)
+	return s
 }
 
 // errAssumption carries what a write that was assumed to succeed failed with.

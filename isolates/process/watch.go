@@ -133,19 +133,23 @@ type look struct {
 func (c *child) look(now int64) (l look) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var oldest *session
 	for _, s := range c.mu.sessions {
 		l.runs = true
 		l.heap = max(l.heap, s.limits.Heap)
 		if s.serving.Load() > 0 {
 			continue // the child waits for us
 		}
-		if now > s.deadline.Load() {
-			l.expired = true
-			s.expired.Store(true)
+		if now > s.deadline.Load() && (oldest == nil || s.number < oldest.number) {
+			oldest = s
 		}
 		if since := s.computing.Load(); now-since > int64(suspectAfter) && (l.suspect == nil || since < l.suspect.computing.Load()) {
 			l.suspect = s
 		}
+	}
+	if oldest != nil { // the others may have waited for it in vain
+		l.expired = true
+		oldest.expired.Store(true)
 	}
 	return l
 }

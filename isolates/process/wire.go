@@ -48,7 +48,7 @@ const (
 	frameMax = 128 << 20
 	// opsMax is how many operations a frame may hold. A child sends fewer: it sends its writes at pendingMax.
 	opsMax = 1024
-	// asksMax is how many frames of one run the parent holds that it has not looked at. A child has at most 8 operations on the
+	// asksMax is how many frames of an action the parent holds that it has not looked at. A child has at most 8 operations on the
 	// database under way, 64 on the network, and one of the run itself.
 	asksMax = 96
 	// depthMax bounds the nesting of filter expressions.
