@@ -46,7 +46,7 @@ func (p *program) devCommand() *cobra.Command {
 			return p.dev(cmd.Context(), &f, dir)
 		},
 	}
-	f.register(cmd.Flags(), "APP/"+defaultData, "inprocess")
+	f.register(cmd.Flags(), "APP/"+defaultData)
 	return cmd
 }
 

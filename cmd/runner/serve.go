@@ -33,7 +33,7 @@ func (p *program) serveCommand() *cobra.Command {
 			return p.serve(cmd.Context(), &f, functions)
 		},
 	}
-	f.register(cmd.Flags(), defaultData, "process")
+	f.register(cmd.Flags(), defaultData)
 	cmd.Flags().StringVar(&functions, "functions", "", "push the functions of this app at start: `APP`")
 	return cmd
 }

@@ -27,8 +27,7 @@ type serverFlags struct {
 	files                   fileFlags
 }
 
-// register adds the flags. data says where the data is by default, isolation where functions run.
-func (f *serverFlags) register(flags *pflag.FlagSet, data, isolation string) {
+func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.StringVar(&f.data, "data", "", "data folder (default "+data+"): `DIR`")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:3210", "address to answer on: `HOST:PORT`")
 	flags.StringVar(&f.publicURL, "public-url", "", "origin that clients use, if it is not the address listened on: `URL`")
@@ -38,7 +37,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data, isolation string) {
 	flags.StringVar(&f.convexPackage, "convex-package", "builtin", "where functions get the package convex from: builtin, or npm for the app's node_modules")
 	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default 8 for each core in child processes, else 2)")
 	flags.IntVar(&f.queryCache, "query-cache", 64, "memory for query results that can be used again, in `MB`; 0 keeps none")
-	flags.StringVar(&f.isolation, "isolation", isolation, "where functions run: process, in child processes, so that no function can hurt the server; or inprocess")
+	flags.StringVar(&f.isolation, "isolation", "inprocess", "where functions run: inprocess, or process for child processes, so that no function can hurt the server")
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	f.limits.register(flags)

@@ -85,8 +85,8 @@ func call(b *testing.B, run func(context.Context, exec.Call) (*exec.Outcome, err
 
 // BenchmarkCall measures whole calls without HTTP: queue, isolate, reads, validation, commit and sync, with 64 callers.
 func BenchmarkCall(b *testing.B) {
-	b.Run("inprocess", func(b *testing.B) { benchmarkCall(b, openBench(b, Options{})) })
-	b.Run("process", func(b *testing.B) { benchmarkCall(b, openBench(b, Options{ProcessIsolates: true})) })
+	b.Run("inprocess", func(b *testing.B) { benchmarkCall(b, openBench(b, Options{QueryCache: -1})) })
+	b.Run("process", func(b *testing.B) { benchmarkCall(b, openBench(b, Options{ProcessIsolates: true, QueryCache: -1})) })
 }
 
 func benchmarkCall(b *testing.B, e *Engine) {

@@ -16,8 +16,10 @@ import (
 
 // A Pool runs functions in child processes. It may be used from any goroutine.
 type Pool struct {
-	options   Options
-	slots     *semaphore.Weighted
+	options Options
+	slots   *semaphore.Weighted
+	// writers bounds mutations besides: of many that run at once most lose to each other and run again.
+	writers   *semaphore.Weighted
 	forecasts forecasts
 	stop      context.CancelFunc
 	// goroutines are the starter, the watcher, and those of children.
@@ -59,6 +61,7 @@ func New(o Options) *Pool {
 	p := &Pool{
 		options: o,
 		slots:   semaphore.NewWeighted(int64(o.Size)),
+		writers: semaphore.NewWeighted(int64(min(o.Size, o.Writers))),
 		wake:    make(chan struct{}, 1),
 		orders:  make(chan struct{}, 1),
 	}
@@ -116,10 +119,11 @@ func (p *Pool) killAll() {
 // Besides what isolates.Runner says, the error may wrap isolates.ErrAssumption, or isolates.ErrLost in a *LostError.
 func (p *Pool) Run(ctx context.Context, inv *isolates.Invocation) (*isolates.Result, error) {
 	if !inv.Nested {
-		if err := p.acquire(ctx); err != nil {
+		writes := inv.Kind == isolates.KindMutation
+		if err := p.enter(ctx, writes); err != nil {
 			return nil, err
 		}
-		defer p.release()
+		defer p.exit(writes)
 	}
 	p.runs.Add(1)
 	alone := inv.Alone
@@ -150,10 +154,10 @@ const lostMax = 2
 
 // Analyze evaluates the modules of a bundle, in a child that runs nothing else, and reports what they export.
 func (p *Pool) Analyze(ctx context.Context, req *isolates.AnalyzeRequest) (*isolates.Analysis, error) {
-	if err := p.acquire(ctx); err != nil {
+	if err := p.enter(ctx, false); err != nil {
 		return nil, err
 	}
-	defer p.release()
+	defer p.exit(false)
 	for tries := 0; ; tries++ {
 		c, err := p.take(ctx, true, false)
 		if err != nil {
@@ -167,21 +171,41 @@ func (p *Pool) Analyze(ctx context.Context, req *isolates.AnalyzeRequest) (*isol
 	}
 }
 
-func (p *Pool) acquire(ctx context.Context) error {
-	if !p.slots.TryAcquire(1) {
-		p.waiting.Add(1)
-		defer p.waiting.Add(-1)
-		if err := p.slots.Acquire(ctx, 1); err != nil {
-			return fmt.Errorf("%w: %w", isolates.ErrBusy, err)
+// enter waits for a place among the mutations, if it is one, and then among all runs.
+func (p *Pool) enter(ctx context.Context, writes bool) error {
+	if writes {
+		if err := p.acquire(ctx, p.writers); err != nil {
+			return err
 		}
+	}
+	if err := p.acquire(ctx, p.slots); err != nil {
+		if writes {
+			p.writers.Release(1)
+		}
+		return err
 	}
 	p.inUse.Add(1)
 	return nil
 }
 
-func (p *Pool) release() {
+func (p *Pool) exit(writes bool) {
 	p.inUse.Add(-1)
 	p.slots.Release(1)
+	if writes {
+		p.writers.Release(1)
+	}
+}
+
+func (p *Pool) acquire(ctx context.Context, places *semaphore.Weighted) error {
+	if places.TryAcquire(1) {
+		return nil
+	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	if err := places.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("%w: %w", isolates.ErrBusy, err)
+	}
+	return nil
 }
 
 // Stats are the pool's counters. Those of children are as of their last cold run.
