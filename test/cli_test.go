@@ -69,7 +69,9 @@ func TestRun(t *testing.T) {
 func startServe(t *testing.T, app string, env []string, args ...string) (p *process, url string) {
 	t.Helper()
 	p = start(t, app, env, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	return p, p.await(0, `serving at (http://[^,\s]+)`)[1]
+	url = p.await(0, `serving at (http://[^,\s]+)`)[1]
+	noteAddress(t, app, url)
+	return p, url
 }
 
 // TestServe: production shows clients no texts of errors, makes a key at its first start only, and keeps functions.

@@ -234,6 +234,17 @@ func copyApp(t *testing.T, name string) string {
 	return dir
 }
 
+// addressFile is where the tests keep the address that an app was served at last: functions may return it, and the log does not
+// hold it.
+func addressFile(app string) string { return app + ".url" }
+
+func noteAddress(t *testing.T, app, url string) {
+	t.Helper()
+	if err := os.WriteFile(addressFile(app), []byte(url), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // verifyHistory runs the history in a data folder again, if there is one: it must do the same.
 func verifyHistory(t *testing.T, data string) {
 	t.Helper()
@@ -242,7 +253,11 @@ func verifyHistory(t *testing.T, data string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, replayBinary, "verify", "--data", data).CombinedOutput()
+	args := []string{"verify", "--data", data}
+	if url, err := os.ReadFile(addressFile(filepath.Dir(data))); err == nil {
+		args = append(args, "--cloud-url", string(url), "--site-url", string(url)+"/http")
+	}
+	out, err := exec.CommandContext(ctx, replayBinary, args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("replay verify: %v\n%s", err, out)
 	}
@@ -253,6 +268,7 @@ func startDev(t *testing.T, app string, args ...string) *devServer {
 	p := start(t, app, nil, append([]string{"dev", app, "--listen", "127.0.0.1:0"}, args...)...)
 	d := &devServer{process: p, app: app}
 	d.url = p.await(0, `URL +(http://\S+)`)[1]
+	noteAddress(t, app, d.url)
 	d.key = p.await(0, `admin key +(\S+)`)[1]
 	p.await(0, `pushed \d+ functions?|push failed|nothing changed`)
 	return d
