@@ -14,6 +14,8 @@ type actionHost struct {
 	call     *Call
 	function *schema.Function
 	bodies   bodies
+	// identityError is why it is not known who calls; nil if it is.
+	identityError error
 }
 
 // Do executes ops in order. An action has several goroutines call it at once.
@@ -34,7 +36,7 @@ func (h *actionHost) do(ctx context.Context, op *isolates.Op) (a isolates.Answer
 	case isolates.OpCancel:
 		a.Err = h.cancel(ctx, op)
 	case isolates.OpIdentity:
-		a.Value = encodeIdentity(h.call.Identity)
+		return h.identity()
 	case isolates.OpEnv:
 		a.Text, a.Found = h.r.env(h.r.options.Committer.Visible().Catalog(), op.Name)
 	case isolates.OpMetadata:

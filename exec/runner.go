@@ -109,6 +109,8 @@ func newRunner(o Options) *Runner {
 	} {
 		r.queues[kind] = &queue{limits: limits, places: semaphore.NewWeighted(int64(limits.Concurrent))}
 	}
+	// An HTTP action is an action that answers a request.
+	r.queues[schema.HTTP] = r.queues[schema.Action]
 	return r
 }
 
@@ -147,15 +149,34 @@ func (r *Runner) LatestTimestamp(context.Context) log.Timestamp {
 // now is the clock of one attempt.
 func (r *Runner) now() time.Time { return r.options.Clock.Now() }
 
-// env is an environment variable: one of the deployment's, or an origin of this server.
+// env is an environment variable. Origins are those the log knows, or else those of this server.
 func (r *Runner) env(catalog *schema.Catalog, name string) (string, bool) {
-	switch name {
-	case "CONVEX_CLOUD_URL":
+	text, ok := catalog.Env(name)
+	switch {
+	case !ok && name == schema.CloudURLVar:
 		return r.options.CloudURL, true
-	case "CONVEX_SITE_URL":
+	case !ok && name == schema.SiteURLVar:
 		return r.options.SiteURL, true
 	}
-	return catalog.Env(name)
+	return text, ok
+}
+
+// RecordOrigins writes the origins of this server to the log, if it has others or none: a run that sees them sees the same when
+// it is run again.
+func (r *Runner) RecordOrigins(ctx context.Context) error {
+	_, err := r.System(ctx, SystemCall{Verb: "_system/origins", Args: value.OfObject(nil)}, func(t *SystemTransaction) error {
+		for _, o := range []struct{ name, origin string }{{schema.CloudURLVar, r.options.CloudURL}, {schema.SiteURLVar, r.options.SiteURL}} {
+			write, changed := t.Catalog().SetOrigin(o.name, o.origin, t.Source())
+			if !changed {
+				continue
+			}
+			if err := t.Write(write); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
 }
 
 // metadata answers the questions about function and deployment that are the same for all kinds.

@@ -55,7 +55,7 @@ func (r *Runner) storage(t *transaction, op *isolates.Op) ([]byte, *isolates.Hos
 			return nil, nil
 		}
 		name, err := t.fileName(file)
-		return jsonOr(r.options.CloudURL+"/api/storage/"+name, err)
+		return jsonOr(r.cloudURL(t)+"/api/storage/"+name, err)
 	}
 	if file == nil {
 		return nil, nil
@@ -240,7 +240,14 @@ func (r *Runner) allowUpload(t *transaction) (string, *isolates.HostError) {
 	if err := t.writeSystem(schema.NewUpload(id, t.nextCreationTime(), expires, digest[:])); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s/api/storage/upload?token=%s.%x", r.options.CloudURL, id, secret), nil
+	return fmt.Sprintf("%s/api/storage/upload?token=%s.%x", r.cloudURL(t), id, secret), nil
+}
+
+// cloudURL is the origin that URLs begin with, which the run depends on.
+func (r *Runner) cloudURL(t *transaction) string {
+	t.reads.AddPoint(t.catalog.EnvID(schema.CloudURLVar))
+	origin, _ := r.env(t.catalog, schema.CloudURLVar)
+	return origin
 }
 
 // checkUpload says whether a token allows an upload still, and by which document.

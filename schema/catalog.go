@@ -162,8 +162,8 @@ func (c *Catalog) Env(name string) (string, bool) {
 	return v.value, ok
 }
 
-// EnvNames returns the names of the environment variables, ascending.
-func (c *Catalog) EnvNames() []string { return sortedKeys(c.env) }
+// EnvNames returns the names of the environment variables, ascending, without those that only the server sets.
+func (c *Catalog) EnvNames() []string { return slices.DeleteFunc(sortedKeys(c.env), isOrigin) }
 
 // Apply returns the catalog after a write. A write to a table that does not matter here returns c itself. An error means that
 // the system documents are broken, which only a bug or corruption can cause.

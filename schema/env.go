@@ -15,13 +15,32 @@ const (
 	MaxEnvTotalSize = 512 << 10
 )
 
+// The variables that hold the origins of the server. They are documents like others, so that what a function sees of them
+// is in the log, but only the server sets them.
+const (
+	CloudURLVar = "CONVEX_CLOUD_URL"
+	SiteURLVar  = "CONVEX_SITE_URL"
+)
+
+func isOrigin(name string) bool { return name == CloudURLVar || name == SiteURLVar }
+
+// SetOrigin returns the write that records an origin; false if it is recorded already. REQUIRES: name is CloudURLVar or
+// SiteURLVar.
+func (c *Catalog) SetOrigin(name, origin string, src Source) (SystemWrite, bool) {
+	old, exists := c.env[name]
+	if !exists {
+		return NewEnvDoc(c.EnvID(name), src.CreationTime(), name, origin), true
+	}
+	return NewEnvDoc(old.id, old.created, name, origin), old.value != origin
+}
+
 // SetEnv returns the write that sets an environment variable, or an *Error that says which rule forbids it.
 func (c *Catalog) SetEnv(name, text string, src Source) (SystemWrite, error) {
 	if err := checkEnv(name, text); err != nil {
 		return SystemWrite{}, err
 	}
 	old, exists := c.env[name]
-	if !exists && len(c.env) >= MaxEnvVars {
+	if !exists && len(c.EnvNames()) >= MaxEnvVars {
 		return SystemWrite{}, errorf("EnvVarLimitMet", "There may be up to %d environment variables.", MaxEnvVars)
 	}
 	total := len(name) + len(text)
@@ -65,7 +84,7 @@ func CheckEnvName(name string) error {
 	case !isEnvName(name):
 		return errorf("EnvironmentVariableNameInvalid", "Environment variable name \"%s\" is invalid: "+
 			"it must start with a letter or underscore and contain only letters, digits and underscores", name)
-	case name == "CONVEX_CLOUD_URL" || name == "CONVEX_SITE_URL":
+	case isOrigin(name):
 		return errorf("EnvVarNameForbidden", "Environment variable \"%s\" is set by the system and cannot be changed", name)
 	default:
 		return nil

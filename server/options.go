@@ -63,6 +63,8 @@ type Backend struct {
 	Publishing func() any
 	// History may be nil: then it is not given out.
 	History History
+	// HTTPActions answer what is below /http; nil answers nothing there.
+	HTTPActions HTTPActions
 	// Files may be nil: then there are no routes for them.
 	Files Files
 	// Live holds the queries that clients follow; nil serves none.

@@ -71,6 +71,9 @@ func (s *Server) find(r *http.Request) (pattern string, h handler) {
 	if _, ok := isSync(r.URL.Path); ok && r.Method == http.MethodGet {
 		return "GET /api/sync", syncSocket
 	}
+	if !crossOrigin(r.URL.Path) {
+		return "/http/", httpAction // whatever the path looks like: it is user code's
+	}
 	found, pattern := s.mux.Handler(r)
 	if rt, ok := found.(*route); ok {
 		return rt.pattern, rt.handle

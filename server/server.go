@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
@@ -17,6 +18,7 @@ import (
 type Server struct {
 	options Options
 	http    *http.Server
+	site    *http.Server // the site's port
 	mux     *http.ServeMux
 	ids     *requestIDs
 	bodies  *semaphore.Weighted // bytes of large bodies
@@ -48,14 +50,18 @@ func New(o Options) (*Server, error) {
 	if o.Wrap != nil {
 		all = o.Wrap(s)
 	}
-	s.http = &http.Server{
-		Handler:           all,
+	s.http, s.site = o.httpServer(all), o.httpServer(toSite(all))
+	s.routes()
+	return s, nil
+}
+
+func (o *Options) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: o.HeaderTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
-	s.routes()
-	return s, nil
 }
 
 // Attach makes the server ready: function routes go to b from now on.
@@ -75,9 +81,13 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.end()
+	var site error
+	var both sync.WaitGroup
+	both.Go(func() { site = s.site.Shutdown(ctx) }) // ends with the requests under way, or with ctx
 	err := errors.Join(s.sockets.stop(ctx), s.http.Shutdown(ctx))
-	if err != nil {
-		return errors.Join(err, s.http.Close())
+	both.Wait()
+	if err = errors.Join(err, site); err != nil {
+		return errors.Join(err, s.http.Close(), s.site.Close())
 	}
 	return nil
 }

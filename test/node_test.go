@@ -15,7 +15,7 @@ func TestNode(t *testing.T) {
 	modules := installNode(t)
 	t.Run("builtin", func(t *testing.T) {
 		d := startDev(t, copyApp(t, "kitchen"))
-		runNode(t, d, "client.test.mjs", "wire.test.mjs", "live.test.mjs", "later.test.mjs", "files.test.mjs", "fetch.test.mjs", "load.test.mjs")
+		runNode(t, d, "client.test.mjs", "wire.test.mjs", "live.test.mjs", "later.test.mjs", "files.test.mjs", "http.test.mjs", "fetch.test.mjs", "load.test.mjs")
 		d.stop()
 	})
 	t.Run("npm", func(t *testing.T) {
@@ -24,12 +24,12 @@ func TestNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := startDev(t, app, "--convex-package=npm")
-		runNode(t, d, "client.test.mjs", "wire.test.mjs", "live.test.mjs", "later.test.mjs", "files.test.mjs", "fetch.test.mjs")
+		runNode(t, d, "client.test.mjs", "wire.test.mjs", "live.test.mjs", "later.test.mjs", "files.test.mjs", "http.test.mjs", "fetch.test.mjs")
 		d.stop()
 	})
 	t.Run("process", func(t *testing.T) {
 		d := startDev(t, copyApp(t, "kitchen"), "--isolation=process")
-		runNode(t, d, "client.test.mjs", "fetch.test.mjs")
+		runNode(t, d, "client.test.mjs", "later.test.mjs", "files.test.mjs", "http.test.mjs", "fetch.test.mjs")
 		d.stop()
 	})
 }

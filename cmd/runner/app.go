@@ -40,7 +40,10 @@ type app struct {
 	server    *server.Server
 	listener  net.Listener
 	served    chan error // what Serve returned, sent once
-	url       string
+	// siteListener is the port of HTTP actions, nil if there is none, and siteServed what ServeSite returned, sent once.
+	siteListener net.Listener
+	siteServed   chan error
+	url          string
 
 	// environmentChanged is sent to, by requests, when an environment variable was changed.
 	environmentChanged chan struct{}
@@ -63,7 +66,7 @@ type mode struct {
 // openApp starts a server that is not ready yet. Close ends it.
 func openApp(ctx context.Context, f *serverFlags, m mode) (_ *app, err error) {
 	tuneGC()
-	a := &app{flags: f, logger: m.logger, served: make(chan error, 1), environmentChanged: make(chan struct{}, 1)}
+	a := &app{flags: f, logger: m.logger, served: make(chan error, 1), siteServed: make(chan error, 1), environmentChanged: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -102,7 +105,30 @@ func (a *app) listen(m mode) (err error) {
 	}
 	a.url = "http://" + reachable(a.listener.Addr())
 	go func() { a.served <- a.server.Serve(a.listener) }() // ends with Shutdown, in close
+	return a.listenSite()
+}
+
+// listenSite opens the port of HTTP actions, if there is to be one.
+func (a *app) listenSite() (err error) {
+	if a.flags.siteListen == "" {
+		return nil
+	}
+	if a.siteListener, err = net.Listen("tcp", a.flags.siteListen); err != nil {
+		return fmt.Errorf("listen on %s for HTTP actions: %w: choose another address with --site-listen", a.flags.siteListen, err)
+	}
+	go func() { a.siteServed <- a.server.ServeSite(a.siteListener) }() // ends with Shutdown, in close
 	return nil
+}
+
+// siteOrigin is the origin of HTTP actions, where origin is that of the main port.
+func (a *app) siteOrigin(origin string) string {
+	switch {
+	case a.flags.siteURL != "":
+		return a.flags.siteURL
+	case a.siteListener != nil:
+		return "http://" + reachable(a.siteListener.Addr())
+	}
+	return origin + "/http"
 }
 
 // listenError tells a port that somebody has from one that this very app has: a second start by mistake.
@@ -169,11 +195,14 @@ func (a *app) openEngine(ctx context.Context, m mode) (err error) {
 	a.engine, err = engine.Open(engine.Options{
 		Dir: a.flags.data, Limits: limits, QueryCache: a.flags.cacheBytes(), IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process",
 		Log: log.Options{EventListener: a.telemetry.LogEvents(a.fail)}, Calls: calls, Commits: a.telemetry.CommitEvents(),
-		CloudURL: origin, SiteURL: origin + "/http", Name: a.flags.instance,
+		CloudURL: origin, SiteURL: a.siteOrigin(origin), Name: a.flags.instance,
 		Logger: a.logger, OnFatal: a.fail, Files: files, FileSizeMax: a.flags.files.sizeMax(),
 		Fetch: fetching,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return a.engine.Runner.RecordOrigins(ctx)
 }
 
 func both(first func(context.Context, exec.CallEndInfo), then func(exec.CallEndInfo)) func(context.Context, exec.CallEndInfo) {
@@ -263,6 +292,7 @@ func (a *app) ready(m mode) error {
 		Environment: toldEnvironment{a.engine.Deployer, a.environmentChanged},
 		Files:       a.engine.Runner,
 		Exporter:    export.New(a.engine.Log),
+		HTTPActions: a.engine.Runner,
 		Publishing:  a.kafkaStatus,
 		History:     servedHistory{a},
 		Detail:      a.detail,
@@ -356,6 +386,9 @@ func (a *app) close() error {
 			errs = append(errs, fmt.Errorf("stop: %w", err))
 		}
 		errs = append(errs, <-a.served)
+		if a.siteListener != nil {
+			errs = append(errs, <-a.siteServed)
+		}
 	}
 	if a.publisher != nil {
 		errs = append(errs, a.publisher.Close())

@@ -13,6 +13,7 @@ import (
 // serverFlags are the flags that dev and serve share.
 type serverFlags struct {
 	data, listen, publicURL string
+	siteListen, siteURL     string
 	adminKey, instance      string
 	otlpEndpoint            string
 	convexPackage           string
@@ -30,6 +31,8 @@ type serverFlags struct {
 func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.StringVar(&f.data, "data", "", "data folder (default "+data+"): `DIR`")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:3210", "address to answer on: `HOST:PORT`")
+	flags.StringVar(&f.siteListen, "site-listen", "", "another address for HTTP actions, which are under /http on the main one in any case: `HOST:PORT`")
+	flags.StringVar(&f.siteURL, "site-url", "", "origin of HTTP actions, if it is not the address listened on: `URL`")
 	flags.StringVar(&f.publicURL, "public-url", "", "origin that clients use, if it is not the address listened on: `URL`")
 	flags.StringVar(&f.adminKey, "admin-key", "", "a fixed admin key besides those made with `runner keys`, NAME|SECRET; better set as "+envName("admin-key"))
 	flags.StringVar(&f.instance, "instance", "runlog", "name of this deployment")

@@ -19,3 +19,4 @@ export const state = query({
   args: { id: v.id("_scheduled_functions") },
   handler: (ctx, { id }) => ctx.db.system.get(id),
 });
+export const siteUrl = query({ args: {}, handler: () => process.env.CONVEX_SITE_URL });
