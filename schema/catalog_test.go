@@ -295,7 +295,7 @@ func TestSystemTablesArePredefined(t *testing.T) {
 	}
 	want := []string{
 		"_cron_job_logs 542 false", "_cron_jobs 541 false", "_deployments 516 true", "_environment_variables 517 true", "_index 514 true", "_modules 521 false",
-		"_scheduled_functions 539 false", "_schemas 515 true", "_storage 540 false", "_storage_paths 543 false", "_storage_uploads 544 false", "_tables 513 true",
+		"_scheduled_functions 539 false", "_schemas 515 true", "_session_requests 530 false", "_storage 540 false", "_storage_paths 543 false", "_storage_uploads 544 false", "_tables 513 true",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("system tables %q, want %q", got, want)
