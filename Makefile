@@ -96,7 +96,7 @@ vet: ## go vet, in every module
 .PHONY: test
 test: deps deps-kafka vet ## All tests: Go packages, then the end-to-end suites, which install Node packages with npm
 	$(GO) test -timeout 15m ./...
-	@for m in $(NESTED); do echo "go test ($$m)"; (cd $$m && $(GO) test -timeout 15m ./...); done
+	@for m in $(NESTED); do echo "go test ($$m)"; (cd $$m && $(GO) test -timeout 40m ./...); done
 
 .PHONY: race
 race: ## The tests of the packages whose goroutines meet, under the race detector and with invariants checked
