@@ -264,8 +264,8 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range examples {
-		if !e.IsDir() {
-			continue
+		if _, err := os.Stat(filepath.Join("../examples", e.Name(), "convex")); err != nil {
+			continue // a program beside a server, or a file
 		}
 		t.Run(e.Name(), func(t *testing.T) {
 			app := filepath.Join(t.TempDir(), e.Name())

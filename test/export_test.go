@@ -193,8 +193,14 @@ func checkRowsAgainstSchemas(t *testing.T, d *devServer) {
 				t.Errorf("%s: %v\n%s\n%s", format, err, v, schemas[row.Table])
 			}
 		}
-		if len(page.Values) < 100 || len(schemas) != 3 {
-			t.Errorf("%d rows, %d schemas", len(page.Values), len(schemas))
+		// Tables have a schema whether they have documents or not.
+		for _, table := range []string{"counters", "messages"} {
+			if schemas[table] == nil {
+				t.Errorf("%s: table %s has no schema", format, table)
+			}
+		}
+		if len(page.Values) < 100 {
+			t.Errorf("%s: %d rows", format, len(page.Values))
 		}
 	}
 }
