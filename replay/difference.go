@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"runlog/exec"
 	"runlog/index"
@@ -292,9 +291,6 @@ func timeText(ts log.Timestamp) string { return ts.Time().Format("2006-01-02 15:
 
 // errorText is what went wrong, without our own words around it.
 func errorText(err error) string { return err.Error() }
-
-// lasting is a duration as people read it.
-func lasting(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 // trimmed is the text of an error without the line ends at its end.
 func trimmed(text string) string { return strings.TrimRight(text, "\n") }

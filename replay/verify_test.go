@@ -93,7 +93,6 @@ func planted(change func(*isolates.Invocation)) faulty {
 // shuffledHost answers a query in another order each time, as if the documents had passed through a map.
 type shuffledHost struct {
 	isolates.Host
-	turn int
 }
 
 func (h *shuffledHost) Do(ctx context.Context, ops []isolates.Op) []isolates.Answer {

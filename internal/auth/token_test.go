@@ -238,7 +238,7 @@ func TestProviderDocuments(t *testing.T) {
 		{"too many keys", "/jwks", text("application/json", `{"keys":[`+strings.Repeat("{},", 100)+key+`]}`), failed, noParse},
 		{"keys beyond any size", "/jwks", text("application/json", `{"pad":"`+strings.Repeat("x", 1<<20)+`","keys":[`+key+`]}`), failed, noParse},
 		{"keys forbidden", "/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "403 AuthProviderDiscoveryFailed", noParse},
-		{"keys moved in a circle", "/jwks", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/jwks", 302) }, failed, noParse},
+		{"keys moved in a circle", "/jwks", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/jwks", http.StatusFound) }, failed, noParse},
 		{"no configuration", configurationPath, http.NotFound, "404 AuthProviderDiscoveryFailed", ""},
 		{"a broken issuer", configurationPath, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "503 AuthProviderDiscoveryFailed", ""},
 		{"a busy issuer", configurationPath, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, "429 AuthProviderDiscoveryFailed", ""},

@@ -95,8 +95,6 @@ func list(t *testing.T, s Store) (all []Hash) {
 	return all
 }
 
-func nothing(Hash) (bool, error) { return false, nil }
-
 // TestStore: what is put comes back, whole and in parts, once for each content, until it is deleted.
 func TestStore(t *testing.T) {
 	eachStore(t, func(t *testing.T, store Store) {

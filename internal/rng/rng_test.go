@@ -36,7 +36,7 @@ func TestFloat64Range(t *testing.T) {
 }
 
 func TestSeedsDiffer(t *testing.T) {
-	if NewSeed() == NewSeed() {
+	if first, second := NewSeed(), NewSeed(); first == second {
 		t.Fatal("the same seed twice")
 	}
 }

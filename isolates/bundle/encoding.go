@@ -67,7 +67,7 @@ func Decode(data []byte) (*Bundle, error) {
 }
 
 func checkHeader(data []byte) (body []byte, err error) {
-	line, body, ok := bytes.Cut(data[:min(len(data), 64)], []byte("\n"))
+	line, _, ok := bytes.Cut(data[:min(len(data), 64)], []byte("\n"))
 	version, isBundle := bytes.CutPrefix(line, []byte(encodingMagic))
 	if !ok || !isBundle {
 		return nil, errors.New("decode bundle: not a bundle")

@@ -31,7 +31,7 @@ func Main(clock isolates.Clock) int {
 	g := &guest{in: inbox{max: 1 << 30}, clock: clock, jobs: make(chan job)}
 	g.mu.hosts = map[uint32]*host{}
 	err := g.serve()
-	if err == nil || errors.Is(err, errParentGone) {
+	if errors.Is(err, errParentGone) {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, argv0+":", err)
@@ -79,7 +79,7 @@ type job struct {
 	inv  *isolates.Invocation
 }
 
-// serve greets the parent and does what it asks.
+// serve greets the parent and does what it asks; it returns why it no longer can, errParentGone in the best case.
 func (g *guest) serve() error {
 	first := &patientLink{fd: socketFD}
 	g.link = first

@@ -25,12 +25,6 @@ import (
 type script struct {
 	s   *Session
 	now time.Time
-	set *fakeResults
-}
-
-// fakeResults makes the results that a Set would.
-type fakeResults struct {
-	sealed map[string]*subscriptions.Result
 }
 
 func newScript(d *datadriven.TestData) *script {
