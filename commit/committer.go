@@ -45,6 +45,8 @@ type Committer struct {
 	ts     log.Timestamp
 	// catalogChange is the last entry that changed the catalog, environment variables aside; zero if none did since Open.
 	catalogChange ConflictError
+	// eager is for how many groups more the writer does not gather.
+	eager int
 }
 
 // A group is entries appended together.

@@ -10,7 +10,7 @@
 // Any goroutine may call a Committer. Two goroutines of its own, started by Open and ended by Close, do the work:
 //
 //	writer                                          syncer
-//	  take what is queued, up to BatchMax             for each group, in order:
+//	  let others run, then take what is queued        for each group, in order:
 //	  for each submission, in order:                    wait until the log has synced it
 //	    stop if an entry since its snapshot             raise the visible snapshot
 //	      touches its read set: conflict                wake those who wait for it
