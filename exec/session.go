@@ -53,6 +53,12 @@ func (a *attempt) findAnswer(snapshot *index.Snapshot) error {
 	return errAnswered
 }
 
+// Answered says whether the database at ts, which is visible, holds what a run of the request wrote.
+func (r *Runner) Answered(s *SessionRequest, ts log.Timestamp) (bool, error) {
+	doc, found, err := r.options.Committer.Visible().Get(s.id())
+	return found && doc.Version <= ts, err
+}
+
 // recordAnswer writes the answer beside what the mutation wrote, and counts its absence as read.
 func (t *transaction) recordAnswer(s *SessionRequest, result *isolates.Result) error {
 	id := s.id()

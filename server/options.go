@@ -29,6 +29,8 @@ type Runner interface {
 	QueryBatch(ctx context.Context, calls []exec.Call) ([]exec.BatchResult, error)
 	// LatestTimestamp is the newest timestamp a query may read at.
 	LatestTimestamp(ctx context.Context) log.Timestamp
+	// Answered says whether what is visible at a timestamp includes a client's mutation.
+	Answered(*exec.SessionRequest, log.Timestamp) (bool, error)
 }
 
 // An Authenticator says who is calling; *auth.Authenticator is one.

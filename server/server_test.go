@@ -51,6 +51,8 @@ func (fakeRunner) QueryBatch(ctx context.Context, calls []exec.Call) ([]exec.Bat
 
 func (fakeRunner) LatestTimestamp(context.Context) log.Timestamp { return 0x0102030405060708 }
 
+func (fakeRunner) Answered(*exec.SessionRequest, log.Timestamp) (bool, error) { return false, nil }
+
 func fakeCall(ctx context.Context, how string, c exec.Call) (*exec.Outcome, error) {
 	switch c.Path {
 	case "m:call":

@@ -172,6 +172,7 @@ func (k *socket) serve(client clientVersion) {
 		Limits: k.s.options.SessionLimits, Redact: k.s.options.Redact, RequestID: k.s.ids.next,
 		Chunked: client.name == "npm" && client.known && client.atLeast(1, 28, 0),
 		Latest:  func() log.Timestamp { return k.backend.Runner.LatestTimestamp(k.ctx) },
+		Settled: k.backend.Runner.Answered,
 	}, k.now())
 	k.live = k.backend.Live.NewSession(k.notify)
 	k.running.Go(k.read) // ends with the connection

@@ -132,7 +132,7 @@ func (c *liveClient) until(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// mutate calls a mutation and waits for its answer.
+// mutate calls a mutation and waits for its answer, which must come before any transition that shows it.
 func (c *liveClient) mutate(ctx context.Context, path, args string) (result string, ts uint64, err error) {
 	request := c.requests
 	c.requests++
@@ -149,6 +149,9 @@ func (c *liveClient) mutate(ctx context.Context, path, args string) (result stri
 		}
 		if m.RequestID != request || !m.Success {
 			return "", 0, fmt.Errorf("mutation %d was answered %+v", request, m)
+		}
+		if ts := liveTS(m.TS); ts <= c.at {
+			return "", 0, fmt.Errorf("mutation %d was answered with %d when the client had been moved to %d", request, ts, c.at)
 		}
 		return string(m.Result), liveTS(m.TS), nil
 	}

@@ -35,7 +35,7 @@ type sighting struct {
 
 // TestWatchProperties lets clients follow lists while others write and lines are lost, and then compares what each client had,
 // after every transition, with the list as of the transition's timestamp: nothing out of order, nothing twice, nothing of half a
-// commit, nothing missed.
+// commit, nothing missed. Those who write follow a list too, and are answered before they are shown what they did.
 func TestWatchProperties(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -51,7 +51,7 @@ func TestWatchProperties(t *testing.T) {
 	for w := range writers {
 		writing.Go(func() { // ends after its mutations
 			r := rand.New(rand.NewPCG(seed, uint64(w)))
-			c, err := dialLive(t.Context(), d.url, sessionID(w), 0)
+			c, err := dialLive(t.Context(), d.url, sessionID(w), 0, [2]string{"live:all", `{"list":"l0"}`})
 			if err != nil {
 				t.Error(err)
 				return

@@ -61,6 +61,8 @@ type Options struct {
 	RequestID func() string
 	// Latest is the newest timestamp at hand. Required.
 	Latest func() log.Timestamp
+	// Settled says whether what the database holds at a timestamp that was moved to includes the given mutation. Required.
+	Settled func(*exec.SessionRequest, log.Timestamp) (bool, error)
 }
 
 // pingAfter is how long the client may be sent nothing; it takes a server that is silent for longer than a minute for dead.
@@ -162,6 +164,8 @@ type Session struct {
 	// removed are queries the client has not been told are gone, with the version of the query set that removed them.
 	removed  map[uint32]uint32
 	updating bool
+	// held is an update that shows the mutation under way, whose response must precede it.
+	held *subscriptions.Update
 	// dirty says that there may be something to move to.
 	dirty bool
 	// owed is the timestamp that the next transition must reach, because a mutation was answered with it; owing says that there
@@ -447,6 +451,10 @@ func (s *Session) MutationDone(o *exec.Outcome, err error, now time.Time) {
 		return
 	}
 	s.finishMutation(o, err)
+	if u := s.held; u != nil && !s.closed {
+		s.held = nil
+		s.move(u, now)
+	}
 	s.startMutation(now)
 }
 
@@ -520,15 +528,29 @@ func (s *Session) ActionDone(request uint32, o *exec.Outcome, err error) {
 func (s *Session) Notified() { s.dirty = true }
 
 // Updated answers Ready.Update. The error is for what may go better the next time, or is broken.
+//
+// A mutation is visible before its outcome has come back from who runs it, so an update can show one that has not been answered.
+// A client that is told in this order drops the optimistic update too late and shows the mutation twice: the update is held
+// until the mutation is done, which cannot be long.
 func (s *Session) Updated(u *subscriptions.Update, err error, now time.Time) {
-	s.updating = false
-	if s.closed {
-		return
+	shown := false
+	if err == nil && s.mutating && !s.closed {
+		shown, err = s.options.Settled(s.mutations[0].call.Session, u.Timestamp)
 	}
-	if err != nil {
+	switch {
+	case s.closed:
+	case err != nil:
 		s.fail(err)
-		return
+	case shown:
+		s.held = u
+	default:
+		s.move(u, now)
 	}
+}
+
+// move tells the client of an update.
+func (s *Session) move(u *subscriptions.Update, now time.Time) {
+	s.updating = false
 	for id, r := range u.Results {
 		if q := s.queries[id]; q != nil {
 			q.latest = r

@@ -25,6 +25,8 @@ import (
 type script struct {
 	s   *Session
 	now time.Time
+	// settled is when the mutation under way was committed; 0 if it was not.
+	settled log.Timestamp
 }
 
 func newScript(d *datadriven.TestData) *script {
@@ -35,8 +37,12 @@ func newScript(d *datadriven.TestData) *script {
 	if d != nil && d.HasArg("chunked") {
 		o.Chunked, o.ChunkSize = true, 150
 	}
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return &script{s: New(o, now), now: now}
+	p := &script{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	o.Settled = func(_ *exec.SessionRequest, ts log.Timestamp) (bool, error) {
+		return p.settled != 0 && p.settled <= ts, nil
+	}
+	p.s = New(o, p.now)
+	return p
 }
 
 // TestTranscripts runs testdata. Each command is followed by what is to be done then.
@@ -46,6 +52,7 @@ func newScript(d *datadriven.TestData) *script {
 //	authenticated user=NAME | admin | refused | unreachable [expires=SECONDS]
 //	update ts=N                          results, one a line: ID VALUE | ID !ERROR | ID VALUE journal=J
 //	update overloaded | broken
+//	commits ts=N                         the mutation under way; its outcome is not known here yet
 //	mutation ts=N VALUE | !ERROR | overloaded
 //	action N VALUE | !ERROR
 //	notified, stop, later SECONDS
@@ -76,7 +83,11 @@ func (p *script) play(t *testing.T, d *datadriven.TestData) string {
 	case "update":
 		u, err := p.update(t, d)
 		p.s.Updated(u, err, p.now)
+	case "commits":
+		p.settled = log.Timestamp(argument(d, "ts"))
+		return ""
 	case "mutation":
+		p.settled = 0
 		o, err := outcome(t, d.Input, argument(d, "ts"))
 		p.s.MutationDone(o, err, p.now)
 	case "action":
