@@ -55,8 +55,8 @@ func (a *attempt) findAnswer(snapshot *index.Snapshot) error {
 
 // Answered says whether the database at ts, which is visible, holds what a run of the request wrote.
 func (r *Runner) Answered(s *SessionRequest, ts log.Timestamp) (bool, error) {
-	doc, found, err := r.options.Committer.Visible().Get(s.id())
-	return found && doc.Version <= ts, err
+	at, err := r.options.Committer.Visible().Version(s.id())
+	return at != 0 && at <= ts, err
 }
 
 // recordAnswer writes the answer beside what the mutation wrote, and counts its absence as read.

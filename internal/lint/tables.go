@@ -109,7 +109,7 @@ var doors = []door{
 	{engine: "github.com/prometheus", owners: []string{"internal/obs"}},
 	{engine: "github.com/spf13/cobra", owners: []string{"cmd/runner", "cmd/replay"}},
 	{engine: "github.com/maypok86/otter/v2", owners: []string{"cache", "index"}},
-	{engine: "github.com/coder/websocket", owners: []string{"server"}},
+	{engine: "github.com/coder/websocket", owners: []string{"server"}, tests: []string{"cmd/runner"}},
 	{engine: "github.com/robfig/cron/v3", owners: []string{"schema"}},
 	{engine: "github.com/minio/minio-go/v7", owners: []string{"internal/blob"}},
 	{engine: "math/rand", owners: []string{"internal/rng"}, tests: []string{anyPackage}},
