@@ -1,3 +1,5 @@
 module runlog/bench
 
 go 1.26.0
+
+require github.com/coder/websocket v1.8.15 // indirect

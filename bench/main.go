@@ -24,6 +24,8 @@ type options struct {
 	pairs, rounds       int
 	warmup, window      time.Duration
 	documents           int
+	subscribers         int
+	changes             int
 }
 
 func parseOptions() options {
@@ -32,7 +34,7 @@ func parseOptions() options {
 	flag.StringVar(&o.work, "work", "../bin/bench", "folder for binaries, data and the servers' output; data in it is removed")
 	flag.StringVar(&o.out, "out", "", "file for the report besides standard output, such as ../docs/bench/DATE.md; DATE is filled in")
 	flag.StringVar(&o.systems, "systems", "runlog,pocketbase,drizzle,node", "which systems to measure, the first is compared with the others")
-	flag.StringVar(&o.workloads, "workloads", "", "which workloads, by the beginning of their names, comma-separated; all if empty")
+	flag.StringVar(&o.workloads, "workloads", "", "which workloads, by the beginning of their names, comma-separated, or none; all if empty")
 	flag.IntVar(&o.accounts, "accounts", 100_000, "accounts")
 	flag.IntVar(&o.channels, "channels", 100, "channels")
 	flag.IntVar(&o.perChannel, "messages", 100, "messages in each channel at the start")
@@ -42,6 +44,8 @@ func parseOptions() options {
 	flag.DurationVar(&o.warmup, "warmup", time.Second, "time at the start of each visit that is not counted")
 	flag.DurationVar(&o.window, "window", 4*time.Second, "time that is counted")
 	flag.IntVar(&o.documents, "documents", 1_000_000, "documents of 300 bytes in the measurement of runlog alone; 0 leaves that out")
+	flag.IntVar(&o.subscribers, "subscribers", 1000, "followers in the measurement of live queries; 0 leaves that out")
+	flag.IntVar(&o.changes, "changes", 100, "changes they are told of in each round")
 	flag.Parse()
 	return o
 }
@@ -52,7 +56,7 @@ func (o options) validate() error {
 		name  string
 		value int
 	}{{"accounts", o.accounts - 1}, {"channels", o.channels}, {"clients", o.clients}, {"rounds", o.rounds},
-		{"pairs", o.pairs / max(1, o.clients)}, {"window", int(o.window)}} {
+		{"pairs", o.pairs / max(1, o.clients)}, {"window", int(o.window)}, {"changes", o.changes}} {
 		if n.value < 1 {
 			errs = append(errs, fmt.Errorf("-%s is too small", n.name))
 		}
@@ -90,8 +94,14 @@ func run(ctx context.Context, o options) error {
 	if err := s.measure(ctx, chosen); err != nil {
 		return err
 	}
+	told := ""
+	if o.subscribers > 0 {
+		if told, err = s.measureLive(ctx); err != nil {
+			return err
+		}
+	}
 	checkErr := s.check()
-	report := s.report(ctx, chosen, checkErr)
+	report := s.report(ctx, chosen, checkErr) + told
 	s.close()
 	if o.documents > 0 {
 		alone, err := measureAlone(ctx, o)
@@ -156,6 +166,9 @@ func chooseSystems(o options) ([]system, error) {
 func chooseWorkloads(prefixes string) ([]workload, error) {
 	if prefixes == "" {
 		return workloads[:], nil
+	}
+	if prefixes == "none" {
+		return nil, nil
 	}
 	var chosen []workload
 	for _, w := range workloads {

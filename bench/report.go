@@ -52,7 +52,7 @@ func (s *session) report(ctx context.Context, chosen []workload, checkErr error)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmark of %s\n\n", time.Now().UTC().Format(time.DateOnly))
 	s.reportConditions(ctx, &b)
-	if len(s.contestants) > 1 {
+	if len(s.contestants) > 1 && len(chosen) > 0 {
 		s.reportRatios(&b, chosen)
 	}
 	for _, w := range chosen {

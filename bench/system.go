@@ -108,6 +108,14 @@ func channelName(number int) string { return "channel-" + strconv.Itoa(number) }
 
 const messageBody = "The quick brown fox jumps over the lazy dog and looks back once."
 
+// bodyOf is the text of a message. Those with a number are looked for by who follows a channel.
+func bodyOf(o op) string {
+	if o.number == 0 {
+		return messageBody
+	}
+	return changeMark[1:] + strconv.Itoa(o.number)
+}
+
 // runlogSystem is the server of this repository.
 type runlogSystem struct {
 	root string // the repository
@@ -194,7 +202,7 @@ func appendArguments(dst []byte, o op) []byte {
 	case opTransfer:
 		return appendFields(dst, "from", o.from, "to", o.to, "amount", 1)
 	case opSend:
-		return appendFields(dst, "channel", channelName(o.channel), "author", "author 1", "body", messageBody)
+		return appendFields(dst, "channel", channelName(o.channel), "author", "author 1", "body", bodyOf(o))
 	case opSeedAccounts:
 		return appendFields(dst, "start", o.start, "count", o.count, "balance", initialBalance)
 	case opSeedMessages:

@@ -17,6 +17,16 @@ export const list = query({
       .take(10),
 });
 
+export const newest = query({
+  args: { channel: v.string() },
+  handler: (ctx, { channel }) =>
+    ctx.db
+      .query("messages")
+      .withIndex("by_channel", (q) => q.eq("channel", channel))
+      .order("desc")
+      .first(),
+});
+
 export const seed = mutation({
   args: { channel: v.string(), count: v.number() },
   handler: async (ctx, { channel, count }) => {

@@ -7,7 +7,7 @@ onBootstrap((e) => {
     try {
       $app.findCollectionByNameOrId(name);
     } catch (_) {
-      $app.save(new Collection({ type: "base", name, fields, indexes }));
+      $app.save(new Collection({ type: "base", name, fields, indexes, listRule: "", viewRule: "" }));
     }
   };
   make(
