@@ -76,6 +76,10 @@ const (
 	// result as JSON text; empty means null.
 	OpSyscall
 
+	// OpProbe shows what became of a probe, an expression put into the code to look at it: Name is the expression,
+	// ID its place, JSON its value as the console shows it. The answer is ignored. Asked only if Invocation.Trace is set.
+	OpProbe
+
 	// The operations from here on are asked by actions and HTTP actions only. Bodies are streams of bytes, which the host
 	// numbers from 1 within the run; they have nothing to do with the streams of queries.
 
@@ -337,7 +341,7 @@ type Address struct {
 // String is the kind's name.
 func (k OpKind) String() string {
 	names := [...]string{"none", "get", "collect", "streamOpen", "streamNext", "streamClose", "page", "count", "normalizeId", "insert", "patch",
-		"replace", "delete", "call", "schedule", "cancel", "identity", "env", "metadata", "syscall", "fetch", "bodyOpen", "bodyWrite", "bodyRead",
+		"replace", "delete", "call", "schedule", "cancel", "identity", "env", "metadata", "syscall", "probe", "fetch", "bodyOpen", "bodyWrite", "bodyRead",
 		"bodyClose", "respond", "blobStore", "blobLoad"}
 	if int(k) < len(names) {
 		return names[k]

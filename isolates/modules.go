@@ -165,6 +165,9 @@ func (is *isolate) evaluate(inst *instance, mod *Module, c *code) error {
 func (is *isolate) requireFor(mod *Module, imports bool) goja.Value {
 	require := func(call goja.FunctionCall) goja.Value {
 		specifier := call.Argument(0).String()
+		if specifier == probeModule {
+			return is.function("probe", 1, is.probe)
+		}
 		path, ok := mod.Deps[specifier]
 		if !ok {
 			path = specifier

@@ -2,11 +2,14 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
 
+	"runlog/exec"
 	"runlog/isolates"
+	"runlog/isolates/bundle"
 	"runlog/log"
 	"runlog/value"
 )
@@ -20,6 +23,8 @@ type Trace struct {
 	Error  string `json:"error,omitempty"`
 	// Difference is nil if it did what the entry says.
 	Difference *Difference `json:"difference,omitempty"`
+	// Disturbed says that it does so without the probes only.
+	Disturbed bool `json:"disturbed,omitempty"`
 }
 
 // A Step is one thing a call did.
@@ -35,8 +40,12 @@ type Step struct {
 	Depth int `json:"depth"`
 }
 
-// Trace runs the call of an entry again and tells each step.
-func (h *History) Trace(ctx context.Context, off log.Offset) (*Trace, error) {
+// StepProbe is the Op of what a probe saw.
+const StepProbe = "probe"
+
+// Trace runs the call of an entry again and tells each step, and what probes see. The error is a *RangeError if there is no place
+// for a probe.
+func (h *History) Trace(ctx context.Context, off log.Offset, probes ...bundle.Probe) (*Trace, error) {
 	e, err := h.Entry(off)
 	if err != nil {
 		return nil, err
@@ -45,18 +54,60 @@ func (h *History) Trace(ctx context.Context, off log.Offset) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
+	probed, err := h.withProbes(e, probes)
+	if err != nil {
+		return nil, err
+	}
 	t := &tracer{}
-	run, before, err := h.Rerun(ctx, e, t.observe)
+	run, before, err := probed.Rerun(ctx, e, t.observe)
 	if err != nil {
 		return nil, err
 	}
 	out := &Trace{Event: *eventOf(e, names), Steps: t.merged(run.Logs), Difference: compare(e, before, run)}
+	if out.Difference != nil && len(probes) > 0 {
+		plain, before, err := h.Rerun(ctx, e, nil)
+		if err != nil {
+			return nil, err
+		}
+		out.Disturbed = compare(e, before, plain) == nil
+	}
 	if run.Err != nil {
 		out.Error = trimmed(run.Err.Error())
 	} else {
 		out.Result = valueText(run.Value)
 	}
 	return out, nil
+}
+
+// withProbes is the history with other code: that of an entry's call with probes in it.
+func (h *History) withProbes(e *log.Entry, probes []bundle.Probe) (*History, error) {
+	if len(probes) == 0 || e.Call.Kind != log.Mutation {
+		return h, nil
+	}
+	names, err := h.catalogOf(e)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := h.log.Blob(e.Call.Bundle)
+	if err != nil {
+		return nil, missingBundle(e, err)
+	}
+	b, err := bundle.Decode(blob)
+	if err != nil {
+		return nil, missingBundle(e, err)
+	}
+	for _, p := range probes {
+		var misplaced *bundle.ProbeError
+		if b, err = b.WithProbe(p); errors.As(err, &misplaced) {
+			return nil, &RangeError{misplaced.Message}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	out := *h
+	out.replayer = h.replayer.WithCode(&exec.Code{Deployment: names.Deployment(), Program: exec.Program(b)})
+	return &out, nil
 }
 
 // A tracer gathers steps.
@@ -90,6 +141,9 @@ func (t *tracer) observe(op *isolates.Op, a *isolates.Answer, depth int) {
 
 // siteOf is the innermost place that is the app's own.
 func siteOf(op *isolates.Op) string {
+	if op.Kind == isolates.OpProbe {
+		return op.ID
+	}
 	if len(op.Site) == 0 {
 		return ""
 	}
@@ -146,6 +200,8 @@ func describeOp(op *isolates.Op, a *isolates.Answer) (what, answer string) {
 		return callText(op.Call), valueText(a.Value)
 	case isolates.OpIdentity:
 		return "", valueText(a.Value)
+	case isolates.OpProbe:
+		return op.Name, string(op.JSON)
 	case isolates.OpNormalizeID:
 		return op.Table + " " + op.ID, a.Text
 	}

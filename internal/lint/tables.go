@@ -73,7 +73,7 @@ var places = map[string]place{
 
 	// replay runs calls of the past through exec, and analyses a bundle as a push does.
 	"replay":     {level: 8, imports: []string{"exec", "index", "internal/deploy", "isolates", "isolates/bundle", "log", "schema", "value"}},
-	"cmd/replay": {level: 10, imports: []string{"log", "replay", "value"}},
+	"cmd/replay": {level: 10, imports: []string{"isolates/bundle", "log", "replay", "value"}},
 }
 
 // A door is the only way to an engine: the packages that may import it, outside tests and in them.
