@@ -87,6 +87,40 @@ func TestEnvironment(t *testing.T) {
 	d.stop()
 }
 
+// TestEnvironmentReachesFollowers: a variable that changes reruns the live queries that read it, set or not, and no others.
+func TestEnvironmentReachesFollowers(t *testing.T) {
+	app := copyApp(t, "kitchen")
+	if err := os.WriteFile(filepath.Join(app, "convex", "env.ts"), []byte(environmentModule), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := startDev(t, app)
+	reader := mustDial(t, d.url, 1, [2]string{"env:greeting", `{}`}, [2]string{"counter:get", `{"name":"a"}`})
+	other := mustDial(t, d.url, 2, [2]string{"counter:get", `{"name":"b"}`})
+	runs := metric(t, d.url, "runlog_live_runs_total")
+	for i, change := range []struct{ args, want string }{{"set GREETING hello", `"hello"`}, {"set OTHER x", ""}, {"unset GREETING", `"unset"`}} {
+		if _, errs, code := command(t, app, nil, append([]string{"env"}, strings.Fields(change.args)...)...); code != 0 {
+			t.Fatalf("env %s: %s", change.args, errs)
+		}
+		if change.want == "" {
+			continue
+		}
+		if err := reader.until(t.Context(), func() bool { return reader.values[0] == change.want }); err != nil {
+			t.Fatal(err)
+		}
+		if ran := metric(t, d.url, "runlog_live_runs_total") - runs; ran != float64(i/2+1) {
+			t.Errorf("after env %s %v queries have run, want %d", change.args, ran, i/2+1)
+		}
+	}
+	// Who reads no variable is told of its own write first.
+	transitions := 0
+	other.seen = func(*liveClient) { transitions++ }
+	mustAsk(t, d.url, "mutation", "counter:increment", `{"name":"b"}`)
+	if err := other.until(t.Context(), func() bool { return other.values[0] == "1.0" }); err != nil || transitions != 1 {
+		t.Errorf("who reads no variable was told %d times (%v), want once", transitions, err)
+	}
+	d.stop()
+}
+
 // TestEnvironmentOfAuth: an auth config that names its issuer by a variable is pushed once that is set, and follows it.
 func TestEnvironmentOfAuth(t *testing.T) {
 	one, two := startIssuer(t), startIssuer(t)
