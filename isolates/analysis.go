@@ -2,7 +2,13 @@ package isolates
 
 import (
 	"encoding/json"
+	"time"
 )
+
+// AnalyzeTimeout is how long the modules of a program may take to evaluate, all together, if nothing else is said. It is meant
+// to be several times the 4 s of processor time that developers are told of: the clock on the wall goes on when others
+// have the processor.
+const AnalyzeTimeout = 10 * time.Second
 
 // An AnalyzeRequest asks what the modules of a program export.
 type AnalyzeRequest struct {
@@ -14,8 +20,17 @@ type AnalyzeRequest struct {
 	// Now is the frozen clock in milliseconds since the epoch, Seed the stream of randomness.
 	Now  int64
 	Seed [32]byte
-	// Limits bound the evaluation of each module. The default timeout is 4 s.
+	// Limits bound the evaluation of all modules together. The default timeout is AnalyzeTimeout.
 	Limits Limits
+}
+
+// limits are those of the request with the defaults filled in.
+func (r *AnalyzeRequest) limits() Limits {
+	l := r.Limits
+	if l.Timeout <= 0 {
+		l.Timeout = AnalyzeTimeout
+	}
+	return l.withDefaults()
 }
 
 // An Analysis is what a bundle exports. All lists are sorted by module, then by position in the source.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/file"
@@ -15,8 +14,6 @@ import (
 )
 
 const (
-	// analyzeTimeout bounds the evaluation of one module at push.
-	analyzeTimeout = 4 * time.Second
 	// analyzeLogLines is how many console lines are shown with an error.
 	analyzeLogLines = 100
 	// authConfigModule names the providers of user tokens. It may depend on nothing but the code and the environment,
@@ -34,7 +31,7 @@ type analyzer struct {
 	out Analysis
 }
 
-// Analyze evaluates the modules of a program, each within the limits of the request, and reports what they export. An
+// Analyze evaluates the modules of a program, within the limits of the request, and reports what they export. An
 // *AnalyzeError says what the developer must mend.
 func (p *Pool) Analyze(ctx context.Context, req *AnalyzeRequest) (*Analysis, error) {
 	if p.closed.Load() {
@@ -50,37 +47,35 @@ func (p *Pool) Analyze(ctx context.Context, req *AnalyzeRequest) (*Analysis, err
 	if a.is.env == nil {
 		a.is.env = map[string]string{}
 	}
+	limits := req.limits()
+	a.is.vm.SetMaxCallStackSize(limits.StackDepth)
+	g := a.is.watch(ctx, limits, nil)
+	defer g.stop()
 	for _, path := range req.Program.paths() {
 		if strings.HasPrefix(path, chunkPrefix) || req.Only != "" && path != req.Only {
 			continue
 		}
-		if err := a.module(ctx, path); err != nil {
+		err := a.module(ctx, path, limits)
+		if stopped := g.stopped(); stopped != nil && err != nil {
+			err = a.failure(path, "", stopped)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return &a.out, nil
 }
 
-// module analyses one module under its own limits.
-func (a *analyzer) module(ctx context.Context, path string) error {
-	limits := a.req.Limits
-	if limits.Timeout <= 0 {
-		limits.Timeout = analyzeTimeout
-	}
-	limits = limits.withDefaults()
-	a.is.vm.SetMaxCallStackSize(limits.StackDepth)
+// module analyses one module.
+func (a *analyzer) module(ctx context.Context, path string, limits Limits) error {
 	a.run = &run{
 		ctx: ctx, inv: &Invocation{Program: a.req.Program, Now: a.req.Now, Kind: KindQuery, Host: noHost{}, Limits: limits},
 		random: rng.NewStream(a.req.Seed),
 	}
-	g := a.is.watch(ctx, limits, nil)
 	a.is.run = a.run
 	a.is.pure = path == authConfigModule
 	err := a.guarded(path)
 	a.is.run, a.is.pure = nil, false
-	if stopped := g.stop(); stopped != nil && err != nil {
-		err = a.failure(path, "", stopped)
-	}
 	return err
 }
 

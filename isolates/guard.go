@@ -135,6 +135,13 @@ func (g *guard) stop() error {
 	return g.mu.err
 }
 
+// stopped is why the run was interrupted, if it was.
+func (g *guard) stopped() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.mu.err
+}
+
 // heapMeter reads the size of the process's heap. A script's share cannot be told apart, so growth during a run is
 // held against it; garbage is collected before a verdict.
 type heapMeter struct {

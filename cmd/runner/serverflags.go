@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"runlog/internal/auth"
+	"runlog/isolates"
 	"runlog/isolates/bundle"
 )
 
@@ -21,6 +23,7 @@ type serverFlags struct {
 	queryCache              int
 	isolation               string
 	freshIsolates           bool
+	pushTimeout             time.Duration
 	logLevel                slog.Level
 	limits                  limitFlags
 	fetch                   fetchFlags
@@ -42,6 +45,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.IntVar(&f.queryCache, "query-cache", 64, "memory for query results that can be used again, in `MB`; 0 keeps none")
 	flags.StringVar(&f.isolation, "isolation", "inprocess", "where functions run: inprocess, or process for child processes, so that no function can hurt the server")
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
+	flags.DurationVar(&f.pushTimeout, "push-timeout", isolates.AnalyzeTimeout, "how long the modules of a push may take to evaluate, all together")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	f.limits.register(flags)
 	f.fetch.register(flags)
@@ -76,6 +80,9 @@ func (f *serverFlags) validate() error {
 	}
 	if f.queryCache < 0 {
 		return fmt.Errorf("--query-cache is %d, want megabytes, or 0 to keep no results", f.queryCache)
+	}
+	if f.pushTimeout <= 0 {
+		return fmt.Errorf("--push-timeout is %s, want a positive time such as %s", f.pushTimeout, isolates.AnalyzeTimeout)
 	}
 	if f.isolates < 0 {
 		return fmt.Errorf("--isolates is %d, want a positive number", f.isolates)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,24 +22,27 @@ import (
 	"runlog/value"
 )
 
-// Options configure a Deployer. All fields but Seed are required.
+// Options configure a Deployer. All fields but Limits and Seed are required.
 type Options struct {
 	Runner    *exec.Runner
 	Committer *commit.Committer
 	Log       *log.Log
 	// Isolates evaluate the modules that are pushed.
 	Isolates isolates.Runner
-	Clock    clock.Clock
+	// Limits bound that evaluation: of all modules of a push together. Zeros are the defaults of an analysis.
+	Limits isolates.Limits
+	Clock  clock.Clock
 	// Seed draws the seed with which modules are evaluated; default rng.NewSeed.
 	Seed func() [32]byte
 	// CloudURL and SiteURL are what modules see as CONVEX_CLOUD_URL and CONVEX_SITE_URL.
 	CloudURL, SiteURL string
 }
 
-// A Deployer pushes bundles, one at a time.
+// A Deployer pushes bundles. Their modules are evaluated side by side; what they change is written one push at a time.
 type Deployer struct {
 	options Options
-	mu      sync.Mutex
+	// mu is held by whoever changes deployment or variables, from reading them to the entry.
+	mu sync.Mutex
 }
 
 // New makes a Deployer.
@@ -79,21 +83,41 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Push makes b the code that runs. Errors of the developer's are *Error.
+//
+// Modules are evaluated before it is the push's turn, so that one that takes its time keeps no other waiting. They are
+// evaluated again if a variable has changed meanwhile.
 func (d *Deployer) Push(ctx context.Context, b *bundle.Bundle) (*Report, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	begin := d.options.Clock.Now()
 	p := &push{Deployer: d, blob: log.NewBlob(b.Encode()), program: exec.Program(b), report: &Report{}}
-	if d.runs(p.blob.Hash) {
-		p.report.Unchanged = true
-		p.report.Functions = len(d.options.Committer.Visible().Catalog().Deployment().Functions)
-		return p.report, nil
-	}
-	if err := p.run(ctx, begin); err != nil {
-		return nil, err
+	for done := false; !done; {
+		var err error
+		env := d.environment(d.options.Committer.Visible().Catalog())
+		if !d.runs(p.blob.Hash) {
+			if err := p.analyze(ctx, begin, env); err != nil {
+				return nil, err
+			}
+		}
+		if done, err = p.turn(ctx, env); err != nil {
+			return nil, err
+		}
 	}
 	p.report.Elapsed = d.options.Clock.Now().Sub(begin)
 	return p.report, nil
+}
+
+// turn writes what the push changes, unless variables are not what the modules saw.
+func (p *push) turn(ctx context.Context, env map[string]string) (done bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	catalog := p.options.Committer.Visible().Catalog()
+	switch {
+	case p.runs(p.blob.Hash):
+		p.report.Unchanged, p.report.Functions = true, len(catalog.Deployment().Functions)
+		return true, nil
+	case p.deployment == nil || !maps.Equal(env, p.environment(catalog)):
+		return false, nil
+	}
+	return true, p.run(ctx)
 }
 
 // runs says whether the bundle is the one that runs.
@@ -116,10 +140,7 @@ type push struct {
 	schemaText string
 }
 
-func (p *push) run(ctx context.Context, begin time.Time) error {
-	if err := p.analyze(ctx, begin); err != nil {
-		return err
-	}
+func (p *push) run(ctx context.Context) error {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
@@ -131,9 +152,9 @@ func (p *push) run(ctx context.Context, begin time.Time) error {
 }
 
 // analyze evaluates the modules and reads functions and schema.
-func (p *push) analyze(ctx context.Context, begin time.Time) error {
+func (p *push) analyze(ctx context.Context, begin time.Time, env map[string]string) error {
 	analysis, err := p.options.Isolates.Analyze(ctx, &isolates.AnalyzeRequest{
-		Program: p.program, Env: p.environment(p.options.Committer.Visible().Catalog()), Now: begin.UnixMilli(), Seed: p.options.Seed(),
+		Program: p.program, Env: env, Now: begin.UnixMilli(), Seed: p.options.Seed(), Limits: p.options.Limits,
 	})
 	if err != nil {
 		return analysisError(err)
@@ -155,6 +176,7 @@ func (p *push) analyze(ctx context.Context, begin time.Time) error {
 	if err := p.readCrons(); err != nil {
 		return err
 	}
+	p.definition, p.schemaText = nil, ""
 	if analysis.Schema == nil {
 		return nil
 	}

@@ -159,7 +159,7 @@ func (d *Deployer) authConfig(ctx context.Context, change EnvironmentChange) (js
 		}
 	}
 	analysis, err := d.options.Isolates.Analyze(ctx, &isolates.AnalyzeRequest{
-		Program: program, Only: authConfigModule, Env: env, Now: deployment.Time, Seed: d.options.Seed(),
+		Program: program, Only: authConfigModule, Env: env, Now: deployment.Time, Seed: d.options.Seed(), Limits: d.options.Limits,
 	})
 	if err != nil {
 		return nil, analysisError(err)

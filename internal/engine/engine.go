@@ -48,6 +48,8 @@ type Options struct {
 	// ProcessIsolates runs user code in child processes, which a limit or a crash ends alone. The program's main must begin
 	// with process.IsChild then.
 	ProcessIsolates bool
+	// PushTimeout is how long the modules of a push may take to evaluate. Default: isolates.AnalyzeTimeout.
+	PushTimeout time.Duration
 	// FreshIsolates gives each run a runtime of its own even where its modules are proven stateless.
 	FreshIsolates bool
 	// Clock defaults to the system's; Seed to the operating system's randomness.
@@ -180,7 +182,7 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 	}
 	e.Deployer = deploy.New(deploy.Options{
 		Runner: e.Runner, Committer: e.Committer, Log: e.Log, Isolates: e.Actions, Clock: o.Clock, Seed: o.Seed,
-		CloudURL: o.CloudURL, SiteURL: o.SiteURL,
+		Limits: isolates.Limits{Timeout: o.PushTimeout}, CloudURL: o.CloudURL, SiteURL: o.SiteURL,
 	})
 	return e.openWorkers(o)
 }

@@ -94,8 +94,6 @@ func (o *Options) EnsureDefaults() {
 const (
 	timeoutDefault = 10 * time.Second
 	heapDefault    = 512 << 20
-	// analyzeTimeout is that of one module in an analysis.
-	analyzeTimeout = 4 * time.Second
 )
 
 const (

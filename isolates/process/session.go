@@ -427,11 +427,10 @@ func (s *session) offended(err error) (*isolates.Result, error) {
 func (p *Pool) analyze(ctx context.Context, c *child, req *isolates.AnalyzeRequest) (*isolates.Analysis, error) {
 	limits := req.Limits
 	if limits.Timeout <= 0 {
-		limits.Timeout = analyzeTimeout
+		limits.Timeout = isolates.AnalyzeTimeout
 	}
 	s := newSession(p, c, &isolates.Invocation{Program: req.Program, Limits: limits})
-	whole := s.limits.Timeout * time.Duration(max(1, len(req.Program.Bundle().Modules)))
-	begun := s.begin(whole, frameAnalyze, req.Program, func(b []byte, slot int) []byte { return appendAnalyze(b, slot, req) })
+	begun := s.begin(limits.Timeout, frameAnalyze, req.Program, func(b []byte, slot int) []byte { return appendAnalyze(b, slot, req) })
 	defer p.running.Add(-1)
 	if !begun {
 		return nil, &LostError{State: "it ended before"}
