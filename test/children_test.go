@@ -78,7 +78,7 @@ func TestChildrenKilled(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	d := startDev(t, copyApp(t, "kitchen"), "--isolation", "process")
+	d := startDev(t, copyApp(t, "kitchen"))
 	server := d.cmd.Process.Pid
 	var calling sync.WaitGroup
 	done := make(chan struct{})

@@ -12,11 +12,11 @@ import (
 )
 
 // TestConformance calls every function in conformance/ that takes no arguments, with the convex package of the program
-// and with that of npm: both must give the same answers, errors and console lines. seed functions run first, in the
-// order of their modules; the others follow in the order of their names.
+// in its process, and with that of npm in children: both must give the same answers, errors and console lines. seed
+// functions run first, in the order of their modules; the others follow in the order of their names.
 func TestConformance(t *testing.T) {
 	modules := installNode(t)
-	builtin := conformanceAnswers(t, t.TempDir())
+	builtin := conformanceAnswers(t, t.TempDir(), "--isolation=inprocess")
 	app := t.TempDir()
 	if err := os.Symlink(modules, filepath.Join(app, "node_modules")); err != nil {
 		t.Fatal(err)

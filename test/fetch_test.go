@@ -25,10 +25,10 @@ func TestServeRefusesInnerAddresses(t *testing.T) {
 		reached bool
 	}{
 		{nil, false},
-		{[]string{"--isolation=process"}, false},
+		{[]string{"--isolation=inprocess"}, false},
 		{[]string{"--fetch-allow=10.0.0.0/8"}, false},
 		{[]string{"--fetch-allow=127.0.0.0/8"}, true},
-		{[]string{"--fetch-allow=loopback", "--isolation=process"}, true},
+		{[]string{"--fetch-allow=loopback", "--isolation=inprocess"}, true},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			app := copyApp(t, "kitchen")

@@ -27,8 +27,8 @@ func TestNode(t *testing.T) {
 		runNode(t, d, "client.test.mjs", "wire.test.mjs", "live.test.mjs", "later.test.mjs", "files.test.mjs", "http.test.mjs", "fetch.test.mjs")
 		d.stop()
 	})
-	t.Run("process", func(t *testing.T) {
-		d := startDev(t, copyApp(t, "kitchen"), "--isolation=process")
+	t.Run("inprocess", func(t *testing.T) {
+		d := startDev(t, copyApp(t, "kitchen"), "--isolation=inprocess")
 		runNode(t, d, "client.test.mjs", "later.test.mjs", "files.test.mjs", "http.test.mjs", "fetch.test.mjs")
 		d.stop()
 	})

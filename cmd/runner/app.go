@@ -199,6 +199,9 @@ func (a *app) openEngine(ctx context.Context, m mode) (err error) {
 		Logger: a.logger, OnFatal: a.fail, Files: files, FileSizeMax: a.flags.files.sizeMax(),
 		Fetch: fetching,
 	})
+	if errors.Is(err, engine.ErrNoChildren) {
+		return fmt.Errorf("%w; --isolation=inprocess does without them, and a function can then take the server with it", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -43,7 +44,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	flags.StringVar(&f.convexPackage, "convex-package", "builtin", "where functions get the package convex from: builtin, or npm for the app's node_modules")
 	flags.IntVar(&f.isolates, "isolates", 0, "how many queries and mutations run at once (default 8 for each core in child processes, else 2)")
 	flags.IntVar(&f.queryCache, "query-cache", 64, "memory for query results that can be used again, in `MB`; 0 keeps none")
-	flags.StringVar(&f.isolation, "isolation", "inprocess", "where functions run: inprocess, or process for child processes, so that no function can hurt the server")
+	flags.StringVar(&f.isolation, "isolation", defaultIsolation(runtime.GOOS), "where functions run: process for child processes, so that no function can hurt the server, or inprocess")
 	flags.BoolVar(&f.freshIsolates, "fresh-isolates", false, "start each run from nothing, even where modules are proven to keep no state")
 	flags.DurationVar(&f.pushTimeout, "push-timeout", isolates.AnalyzeTimeout, "how long the modules of a push may take to evaluate, all together")
 	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -51,6 +52,15 @@ func (f *serverFlags) register(flags *pflag.FlagSet, data string) {
 	f.fetch.register(flags)
 	f.kafka.register(flags)
 	f.files.register(flags)
+}
+
+// defaultIsolation is process where the system can confine children and tell their size. Elsewhere functions run in the
+// server, which the flag's help shows.
+func defaultIsolation(system string) string {
+	if system == "linux" {
+		return "process"
+	}
+	return "inprocess"
 }
 
 // validate reports what is wrong with the flags, before anything is opened.

@@ -165,7 +165,9 @@ func (e *Engine) openRuntime(o *Options) (err error) {
 			return err
 		}
 	}
-	e.openPools(o)
+	if err := e.openPools(o); err != nil {
+		return err
+	}
 	e.Blobs, err = blob.Open(blob.Options{Store: o.Files, Spool: filepath.Join(o.Dir, "incoming"), MaxSize: o.FileSizeMax})
 	if err != nil {
 		return err
@@ -238,23 +240,31 @@ func (e *Engine) prune(o *Options) {
 
 // openPools makes the isolates of queries and mutations, and apart from them those of actions: an action waits for
 // queries and mutations, and must not hold a place they need.
-func (e *Engine) openPools(o *Options) {
+func (e *Engine) openPools(o *Options) error {
 	functions, actions := o.IsolatesMax, o.Limits.Action.Concurrent
 	if o.ProcessIsolates {
 		children := process.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Logger: o.Logger}
 		children.Size = functions
-		e.Isolates = process.New(children)
+		functions := process.New(children)
 		// An action that is lost cannot be run again, so few share a process.
 		children.Size, children.Apart, children.Children = actions, true, min(actions, actionChildren)
-		e.Actions = process.New(children)
-	} else {
-		here := isolates.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Size: functions}
-		e.Isolates = isolates.New(here)
-		here.Size, here.Prepared, here.Warm = actions, 1, functions
-		e.Actions = isolates.New(here)
+		e.Isolates, e.Actions = functions, process.New(children)
+		e.closers = append(e.closers, e.Isolates.Close, e.Actions.Close)
+		if err := functions.Ready(context.Background()); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoChildren, err)
+		}
+		return nil
 	}
+	here := isolates.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Size: functions}
+	e.Isolates = isolates.New(here)
+	here.Size, here.Prepared, here.Warm = actions, 1, functions
+	e.Actions = isolates.New(here)
 	e.closers = append(e.closers, e.Isolates.Close, e.Actions.Close)
+	return nil
 }
+
+// ErrNoChildren says that Options.ProcessIsolates is set and no child process can be started.
+var ErrNoChildren = errors.New("functions cannot run in child processes here")
 
 // actionChildren is how many actions have a process of their own; further ones share.
 const actionChildren = 16

@@ -76,6 +76,16 @@ func New(o Options) *Pool {
 	return p
 }
 
+// Ready waits until a child takes runs. The error says why none can be started.
+func (p *Pool) Ready(ctx context.Context) error {
+	c, err := p.take(ctx, false, true)
+	if err != nil {
+		return err
+	}
+	p.leave(c)
+	return nil
+}
+
 // closeGrace is how long runs in progress may take to end when the pool closes.
 const closeGrace = 2 * time.Second
 
