@@ -40,11 +40,8 @@ func confine() string {
 	try("chdir", os.Chdir("/"))
 	try("parent-death signal", unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0))
 	try("dumpable", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
-	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
-	if errno != 0 {
-		try("no_new_privs", errno)
-	}
-	try("seccomp", seccomp.LoadFilter(seccomp.Filter{
+	// With the filter, TSync gives no_new_privs to all threads as well; see seccomp(2).
+	filtered := seccomp.LoadFilter(seccomp.Filter{
 		NoNewPrivs: true,
 		Flag:       seccomp.FilterFlagTSync,
 		Policy: seccomp.Policy{
@@ -52,7 +49,14 @@ func confine() string {
 			DefaultAction: seccomp.ActionErrno,
 			Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: systemCalls}},
 		},
-	}))
+	})
+	try("seccomp", filtered)
+	if filtered != nil {
+		_, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+		if errno != 0 {
+			try("no_new_privs", errno)
+		}
+	}
 	return strings.Join(refused, "; ")
 }
 

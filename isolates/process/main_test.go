@@ -12,6 +12,9 @@ func TestMain(m *testing.M) {
 	if IsChild(os.Args) {
 		os.Exit(Main(wallClock{}))
 	}
+	if len(os.Args) == 2 && os.Args[1] == probeArg {
+		os.Exit(probeConfinement())
+	}
 	os.Exit(m.Run())
 }
 
