@@ -213,4 +213,41 @@ type Stats struct {
 	CompileTime                time.Duration
 	// WarmRuntimes is how many evaluated runtimes are kept, Prepared how many empty ones stand by.
 	WarmRuntimes, Prepared int
+	// Processes are those that isolates run in; nil if that is the caller's own.
+	Processes *ProcessStats
+}
+
+// ProcessStats count child processes since the pool was made, and say how they are.
+type ProcessStats struct {
+	// Busy is how many run something, Idle how many are ready and do not, Starting how many are coming.
+	Busy, Idle, Starting int
+	// Started counts those that became ready, Ended those that are gone, by their ProcessEnd.
+	Started uint64
+	Ended   [ProcessEnds]uint64
+	// Lost counts runs that ended with a process, through no fault of theirs as far as is known; most are done over.
+	Lost uint64
+}
+
+// A ProcessEnd is why a child process is gone.
+type ProcessEnd int
+
+const (
+	// EndReplaced is one that was let go: it had served its time, had grown, or was one too many.
+	EndReplaced ProcessEnd = iota
+	// EndTimeout is one that was killed because a run did not stop in time, EndMemory one that took too much memory.
+	EndTimeout
+	EndMemory
+	// EndStack is one whose script overflowed the stack inside a built-in.
+	EndStack
+	// EndOffence is one that was killed for a message it must not send.
+	EndOffence
+	// EndSignal is one that somebody else killed, EndCrash one that ended in another way.
+	EndSignal
+	EndCrash
+	// ProcessEnds is how many there are.
+	ProcessEnds
+)
+
+func (e ProcessEnd) String() string {
+	return [ProcessEnds]string{"replaced", "timeout", "memory", "stack", "offence", "signal", "crash"}[e]
 }

@@ -33,6 +33,8 @@ type Options struct {
 	// Expendable says that a script may end this process, for a process that runs nothing else: built-ins are then
 	// not bounded, which makes a new runtime a little cheaper.
 	Expendable bool
+	// Acquired is told how long each run waited for its place. Default: nobody is.
+	Acquired func(wait time.Duration)
 	// Clock measures. Required.
 	Clock Clock
 
@@ -52,6 +54,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Warm <= 0 {
 		o.Warm = 4 * o.Size
+	}
+	if o.Acquired == nil {
+		o.Acquired = func(time.Duration) {}
 	}
 	if o.Compiled <= 0 {
 		o.Compiled = 8192
@@ -141,10 +146,12 @@ func (p *Pool) Run(ctx context.Context, inv *Invocation) (*Result, error) {
 		return nil, ErrClosed
 	}
 	if !inv.Nested {
+		begun := p.options.Clock.Now()
 		if err := p.acquire(ctx); err != nil {
 			return nil, err
 		}
 		defer p.release()
+		p.options.Acquired(p.options.Clock.Now().Sub(begun))
 	}
 	p.runs.Add(1)
 	is, warm := p.checkout(inv)

@@ -158,6 +158,9 @@ func TestChildrenKilled(t *testing.T) {
 	if problem != "" {
 		t.Error(problem)
 	}
+	awaitMetric(t, d.url, `(?m)^runlog_isolates_processes_ended_total\{cause="signal",[^}]*pool="functions"[^}]*\} [1-9]`)
+	awaitMetric(t, d.url, `(?m)^runlog_isolates_processes\{[^}]*pool="functions",state="idle"[^}]*\} [1-9]`)
+	awaitMetric(t, d.url, `(?m)^runlog_isolates_wait_duration_seconds_count\{[^}]*pool="functions"[^}]*\} [1-9]`)
 	var children []int
 	for _, c := range childrenOf(t, server) {
 		children = append(children, c.pid)

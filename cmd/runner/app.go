@@ -195,7 +195,8 @@ func (a *app) openEngine(ctx context.Context, m mode) (err error) {
 	a.engine, err = engine.Open(engine.Options{
 		Dir: a.flags.data, Limits: limits, QueryCache: a.flags.cacheBytes(), IsolatesMax: a.flags.isolates, FreshIsolates: a.flags.freshIsolates, ProcessIsolates: a.flags.isolation == "process", PushTimeout: a.flags.pushTimeout,
 		Log: log.Options{EventListener: a.telemetry.LogEvents(a.fail)}, Calls: calls, Commits: a.telemetry.CommitEvents(),
-		CloudURL: origin, SiteURL: a.siteOrigin(origin), Name: a.flags.instance,
+		IsolateWaits: a.telemetry.IsolateWaits,
+		CloudURL:     origin, SiteURL: a.siteOrigin(origin), Name: a.flags.instance,
 		Logger: a.logger, OnFatal: a.fail, Files: files, FileSizeMax: a.flags.files.sizeMax(),
 		Fetch: fetching,
 	})

@@ -58,6 +58,8 @@ type Options struct {
 	// Calls and Commits are told what happens.
 	Calls   exec.EventListener
 	Commits commit.EventListener
+	// IsolateWaits is told how long runs waited for an isolate of a pool, "functions" or "actions". Default: nobody is.
+	IsolateWaits func(pool string) func(wait time.Duration)
 	// OnFatal is told that the log can no longer be written; it should end the process.
 	OnFatal func(error)
 	// Files keeps the contents of files. Default: the folder files in Dir. Uploads are received in the folder incoming beside it.
@@ -98,6 +100,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Files == nil {
 		o.Files = blob.NewDir(filepath.Join(o.Dir, "files"))
+	}
+	if o.IsolateWaits == nil {
+		o.IsolateWaits = func(string) func(time.Duration) { return nil }
 	}
 	if o.OnFatal == nil {
 		o.OnFatal = func(err error) { panic(fmt.Errorf("the log can no longer be written: %w", err)) }
@@ -244,9 +249,10 @@ func (e *Engine) openPools(o *Options) error {
 	functions, actions := o.IsolatesMax, o.Limits.Action.Concurrent
 	if o.ProcessIsolates {
 		children := process.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Logger: o.Logger}
-		children.Size = functions
+		children.Size, children.Acquired = functions, o.IsolateWaits("functions")
 		functions := process.New(children)
 		// An action that is lost cannot be run again, so few share a process.
+		children.Acquired = o.IsolateWaits("actions")
 		children.Size, children.Apart, children.Children = actions, true, min(actions, actionChildren)
 		e.Isolates, e.Actions = functions, process.New(children)
 		e.closers = append(e.closers, e.Isolates.Close, e.Actions.Close)
@@ -255,8 +261,9 @@ func (e *Engine) openPools(o *Options) error {
 		}
 		return nil
 	}
-	here := isolates.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Size: functions}
+	here := isolates.Options{Fresh: o.FreshIsolates, Clock: o.Clock, Size: functions, Acquired: o.IsolateWaits("functions")}
 	e.Isolates = isolates.New(here)
+	here.Acquired = o.IsolateWaits("actions")
 	here.Size, here.Prepared, here.Warm = actions, 1, functions
 	e.Actions = isolates.New(here)
 	e.closers = append(e.closers, e.Isolates.Close, e.Actions.Close)

@@ -17,6 +17,7 @@ type instruments struct {
 
 	callDuration, queueDuration, attemptDuration, validateDuration  metric.Float64Histogram
 	groupDuration, appendDuration, syncDuration, turnWait, turnHeld metric.Float64Histogram
+	isolateWait                                                     metric.Float64Histogram
 	batchSize                                                       metric.Int64Histogram
 	queued                                                          metric.Int64Gauge
 
@@ -44,6 +45,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		syncDuration:     m.seconds("runlog.commit.sync.duration", "Time from a batch's append until it is durable and visible."),
 		turnWait:         m.seconds("runlog.commit.turn.wait.duration", "Time a mutation waited for its turn in the writer's order."),
 		turnHeld:         m.seconds("runlog.commit.turn.duration", "Time a turn kept the writer."),
+		isolateWait:      m.seconds("runlog.isolates.wait.duration", "Time a run waited for a place in the pool of isolates."),
 		batchSize:        m.sizes("runlog.commit.batch.size", "{commit}", "Commits in one batch."),
 		queued:           m.gauge("runlog.commit.queue", "{submission}", "Submissions that waited when the last batch was closed."),
 

@@ -166,7 +166,9 @@ func TestStorageIsMeasured(t *testing.T) {
 
 func TestWatchedStateIsSampled(t *testing.T) {
 	telemetry := open(t, Options{})
-	stats := isolates.Stats{Size: 4, InUse: 3, Waiting: 2, Runs: 10, WarmRuns: 8, CompileHits: 9, CompileMisses: 1}
+	stats := isolates.Stats{Size: 4, InUse: 3, Waiting: 2, Runs: 10, WarmRuns: 8, CompileHits: 9, CompileMisses: 1,
+		Processes: &isolates.ProcessStats{Busy: 2, Idle: 1, Starting: 3, Started: 7, Ended: [isolates.ProcessEnds]uint64{isolates.EndTimeout: 4}, Lost: 6}}
+	telemetry.IsolateWaits("functions")(3 * time.Millisecond)
 	tables := []TableStats{{Name: "accounts", Documents: 100, Disk: 5000}}
 	for _, err := range []error{
 		telemetry.WatchIsolates("functions", func() isolates.Stats { return stats }),
@@ -189,6 +191,10 @@ func TestWatchedStateIsSampled(t *testing.T) {
 		`runlog_isolates_size{pool="functions"} 4`, `runlog_isolates_utilization_ratio{pool="functions"} 0.75`,
 		`runlog_isolates_utilization_ratio{pool="actions"} 0`, `runlog_isolates_waiting{pool="functions"} 2`,
 		`runlog_compile_cache_hits_total{pool="functions"} 9`, `runlog_compile_cache_hit_ratio{pool="functions"} 0.9`,
+		`runlog_isolates_processes{pool="functions",state="busy"} 2`, `runlog_isolates_processes{pool="functions",state="starting"} 3`,
+		`runlog_isolates_processes_started_total{pool="functions"} 7`, `runlog_isolates_processes_ended_total{cause="timeout",pool="functions"} 4`,
+		`runlog_isolates_processes_ended_total{cause="signal",pool="functions"} 0`, `runlog_isolates_runs_lost_total{pool="functions"} 6`,
+		`runlog_isolates_wait_duration_seconds_bucket{pool="functions",le="0.005"} 1`, `runlog_isolates_wait_duration_seconds_bucket{pool="functions",le="0.0025"} 0`,
 		"runlog_query_cache_hits_total 3", "runlog_query_cache_misses_total 1", "runlog_query_cache_hit_ratio 0.75", "runlog_query_cache_size_bytes 77",
 		"runlog_log_visible_lag 2", "runlog_log_visible_lag_duration_seconds 1",
 		`runlog_table_documents{table="accounts"} 100`, `runlog_table_disk_bytes{table="accounts"} 5000`, "runlog_disk_bytes 9000",

@@ -7,6 +7,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -56,9 +57,13 @@ func (t *Telemetry) WatchIsolates(pool string, sample func() isolates.Stats) err
 	discarded := w.counter("runlog.isolates.discarded", "{isolate}", "Runtimes thrown away after a run.")
 	compile := w.cache("runlog.compile_cache", "compiled modules")
 	compileTime := w.floatCounter("runlog.compile.duration", "s", "Time spent compiling modules.")
+	processes := newProcessGauges(w, pool)
 	with := metric.WithAttributeSet(attribute.NewSet(attribute.String("pool", pool)))
 	return w.watch(func(o metric.Observer) {
 		s := sample()
+		if s.Processes != nil {
+			processes.observe(o, s.Processes)
+		}
 		o.ObserveInt64(size, int64(s.Size), with)
 		o.ObserveInt64(inUse, int64(s.InUse), with)
 		o.ObserveInt64(waiting, int64(s.Waiting), with)
@@ -72,6 +77,55 @@ func (t *Telemetry) WatchIsolates(pool string, sample func() isolates.Stats) err
 		compile.observe(o, s.CompileHits, s.CompileMisses, with)
 		o.ObserveFloat64(compileTime, s.CompileTime.Seconds(), with)
 	})
+}
+
+// A processGauges shows the child processes of a pool.
+type processGauges struct {
+	children       metric.Int64ObservableGauge
+	started, ended metric.Int64ObservableCounter
+	lost           metric.Int64ObservableCounter
+	with           metric.ObserveOption
+	states         [3]metric.ObserveOption
+	ends           [isolates.ProcessEnds]metric.ObserveOption
+}
+
+func newProcessGauges(w *watcher, pool string) *processGauges {
+	of := func(more ...attribute.KeyValue) metric.ObserveOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(more, attribute.String("pool", pool))...))
+	}
+	g := &processGauges{
+		children: w.gauge("runlog.isolates.processes", "{process}", "Child processes: busy ones run functions, idle ones are ready, others are starting."),
+		started:  w.counter("runlog.isolates.processes.started", "{process}", "Child processes that became ready."),
+		ended:    w.counter("runlog.isolates.processes.ended", "{process}", "Child processes that are gone, by cause; replaced ones were let go."),
+		lost:     w.counter("runlog.isolates.runs.lost", "{run}", "Runs that ended with a child process through no fault of theirs; queries and mutations are done over."),
+		with:     of(),
+	}
+	for i, state := range []string{"busy", "idle", "starting"} {
+		g.states[i] = of(attribute.String("state", state))
+	}
+	for end := range isolates.ProcessEnds {
+		g.ends[end] = of(attribute.String("cause", end.String()))
+	}
+	return g
+}
+
+func (g *processGauges) observe(o metric.Observer, s *isolates.ProcessStats) {
+	for i, n := range []int{s.Busy, s.Idle, s.Starting} {
+		o.ObserveInt64(g.children, int64(n), g.states[i])
+	}
+	o.ObserveInt64(g.started, int64(s.Started), g.with)
+	for end, n := range s.Ended {
+		o.ObserveInt64(g.ended, int64(n), g.ends[end])
+	}
+	o.ObserveInt64(g.lost, int64(s.Lost), g.with)
+}
+
+// IsolateWaits gives what records how long runs waited for a place in a pool.
+func (t *Telemetry) IsolateWaits(pool string) func(wait time.Duration) {
+	with := metric.WithAttributeSet(attribute.NewSet(attribute.String("pool", pool)))
+	return func(wait time.Duration) {
+		t.instruments.isolateWait.Record(context.Background(), wait.Seconds(), with)
+	}
 }
 
 // WatchQueryCache samples the cache of query results.

@@ -65,6 +65,27 @@ func (s *session) autopsy() (*isolates.Result, error) {
 	return res, nil
 }
 
+// end says why the process is gone.
+// REQUIRES: it has been waited for.
+func (c *child) end() isolates.ProcessEnd {
+	v, text := c.verdict.Load(), c.stderr.String()
+	switch {
+	case v != nil && v.timeout:
+		return isolates.EndTimeout
+	case v != nil && v.memory > 0 || isOutOfMemory(text):
+		return isolates.EndMemory
+	case v != nil && v.closed:
+		return isolates.EndReplaced
+	case v != nil:
+		return isolates.EndOffence
+	case isStackOverflow(text):
+		return isolates.EndStack
+	case lost(c.command.ProcessState.Sys()):
+		return isolates.EndSignal
+	}
+	return isolates.EndCrash
+}
+
 // isEnd says whether err is what the other end of a socket sees when a process ends. With any other we killed it.
 func isEnd(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)

@@ -40,6 +40,8 @@ type Options struct {
 	Command string
 	// Clock measures. Required.
 	Clock isolates.Clock
+	// Acquired is told how long each run waited for its place. Default: nobody is.
+	Acquired func(wait time.Duration)
 	// Logger is told of children that could not be started or confined. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -84,6 +86,9 @@ func (o *Options) EnsureDefaults() {
 		if runtime.GOOS != "linux" {
 			o.Command = executable()
 		}
+	}
+	if o.Acquired == nil {
+		o.Acquired = func(time.Duration) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -45,6 +45,8 @@ type Pool struct {
 		closed      bool
 		watched     []*child
 		told        tally
+		// ended counts the children that are gone.
+		ended [isolates.ProcessEnds]uint64
 	}
 
 	running, inUse, waiting                         atomic.Int64
@@ -128,6 +130,7 @@ func (p *Pool) killAll() {
 //
 // Besides what isolates.Runner says, the error may wrap isolates.ErrAssumption, or isolates.ErrLost in a *LostError.
 func (p *Pool) Run(ctx context.Context, inv *isolates.Invocation) (*isolates.Result, error) {
+	begun := p.options.Clock.Now()
 	if !inv.Nested {
 		writes := inv.Kind == isolates.KindMutation
 		if err := p.enter(ctx, writes); err != nil {
@@ -141,6 +144,9 @@ func (p *Pool) Run(ctx context.Context, inv *isolates.Invocation) (*isolates.Res
 		c, err := p.take(ctx, alone, inv.Nested)
 		if err != nil {
 			return nil, err
+		}
+		if tries == 0 && !inv.Nested {
+			p.options.Acquired(p.options.Clock.Now().Sub(begun))
 		}
 		s := newSession(p, c, inv)
 		res, err := s.run(ctx)
@@ -222,19 +228,27 @@ func (p *Pool) acquire(ctx context.Context, places *semaphore.Weighted) error {
 func (p *Pool) Stats() isolates.Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.mu.told
-	empty := 0
-	for _, c := range p.mu.live {
-		if c.place.runs == 0 {
-			empty++
-		}
-	}
+	t, idle := p.mu.told, p.idleLocked()
 	return isolates.Stats{
 		Size: p.options.Size, InUse: int(p.inUse.Load()), Waiting: int(p.waiting.Load()),
 		Runs: p.runs.Load(), WarmRuns: p.warmRuns.Load(), Discarded: t.discarded,
 		CompileHits: t.compileHits, CompileMisses: t.compileMisses, CompileTime: time.Duration(t.compileTime),
-		WarmRuntimes: t.warmRuntimes, Prepared: empty,
+		WarmRuntimes: t.warmRuntimes, Prepared: idle,
+		Processes: &isolates.ProcessStats{
+			Busy: len(p.mu.live) - idle, Idle: idle, Starting: p.mu.ordered + p.mu.starting,
+			Started: p.spawned.Load(), Ended: p.mu.ended, Lost: p.lost.Load(),
+		},
 	}
+}
+
+// idleLocked counts the children that are ready and run nothing.
+func (p *Pool) idleLocked() (idle int) {
+	for _, c := range p.mu.live {
+		if c.place.runs == 0 {
+			idle++
+		}
+	}
+	return idle
 }
 
 // ChildStats are counters of processes since the pool was made, and how they are.
@@ -256,14 +270,8 @@ type ChildStats struct {
 func (p *Pool) Children() ChildStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	idle := 0
-	for _, c := range p.mu.live {
-		if c.place.runs == 0 {
-			idle++
-		}
-	}
 	return ChildStats{
-		Live: len(p.mu.live), Idle: idle, Starting: p.mu.ordered + p.mu.starting,
+		Live: len(p.mu.live), Idle: p.idleLocked(), Starting: p.mu.ordered + p.mu.starting,
 		Spawned: p.spawned.Load(), Died: p.died.Load(), Killed: p.killed.Load(), Replaced: p.replaced.Load(), Lost: p.lost.Load(),
 		Expected: p.expected.Load(), Hits: p.hits.Load(),
 		Confinement: p.mu.confinement.String(), Refused: p.mu.report,

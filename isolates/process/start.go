@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"runlog/isolates"
 )
 
 // startChildren starts the children that are ordered, until ctx ends and all have been waited for: the kernel ends them
@@ -150,6 +152,9 @@ func (p *Pool) bury(c *child) {
 		p.mu.live = slices.Delete(p.mu.live, at, at+1)
 		p.forgetLocked(c)
 		p.died.Add(1)
+		p.mu.ended[c.end()]++
+	} else {
+		p.mu.ended[isolates.EndReplaced]++
 	}
 	p.orderLocked()
 }
