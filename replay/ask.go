@@ -87,7 +87,7 @@ func (h *History) Table(ctx context.Context, at log.Offset, q TableQuery) ([]jso
 		if err != nil {
 			return nil, err
 		}
-		docs = append(docs, jsonOf(doc.Body))
+		docs = append(docs, jsonOf(shown(doc.ID, doc.Body)))
 	}
 	if errors.Is(it.Err(), index.ErrIndexNotReady) {
 		return nil, &RangeError{fmt.Sprintf("index %s.%s was still being filled at offset %d", t.Name, x.Name, at)}

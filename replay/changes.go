@@ -63,6 +63,9 @@ func changeOf(id value.ID, before, after value.Encoded, names *schema.Catalog) C
 	case after == nil:
 		c.Op = "delete"
 	}
+	if isSecret(id, before) || isSecret(id, after) {
+		hideFields(c.Fields)
+	}
 	return c
 }
 
