@@ -75,9 +75,16 @@ type RangeError struct{ Message string }
 
 func (e *RangeError) Error() string { return e.Message }
 
-// Open opens a data folder for questions. Errors are those of log.Open, with what to do about them.
+// Open opens a data folder, or what Export wrote, for questions. Errors are those of log.Open, with what to do about them.
 func Open(o Options) (*History, error) {
 	o.EnsureDefaults()
+	if o.Log.FS == nil && isExport(o.Dir) {
+		x, err := readExport(o.Dir)
+		if err != nil {
+			return nil, err
+		}
+		return x.open(o)
+	}
 	if _, err := os.Stat(o.Dir); err != nil && o.Log.FS == nil {
 		return nil, &RangeError{fmt.Sprintf("there is no data folder at %s: say where it is with --data DIR, or name a running server with --url URL", o.Dir)}
 	}
@@ -90,7 +97,13 @@ func Open(o Options) (*History, error) {
 	case err != nil:
 		return nil, err
 	}
+	return newHistory(o, l)
+}
+
+// newHistory asks l, which is its own from then on.
+func newHistory(o Options, l *log.Log) (*History, error) {
 	h := &History{options: o, log: l, isolates: isolates.New(isolates.Options{Size: o.Jobs, Clock: o.Clock})}
+	var err error
 	h.replayer, err = exec.NewReplayer(exec.ReplayOptions{
 		Log: l, Isolates: h.isolates, Limits: o.Limits, Clock: o.Clock,
 		CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name,

@@ -41,15 +41,9 @@ func shown(id value.ID, body value.Encoded) value.Encoded {
 	if !isSecret(id, body) {
 		return body
 	}
-	v, err := body.Decode()
+	out, err := withField(body, "value", value.OfString(hidden))
 	if err != nil {
 		return value.Encode(value.OfString(hidden))
 	}
-	fields := v.Fields()
-	for i := range fields {
-		if fields[i].Name == "value" {
-			fields[i].Value = value.OfString(hidden)
-		}
-	}
-	return value.Encode(value.OfObject(fields))
+	return out
 }

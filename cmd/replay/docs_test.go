@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,16 @@ func runPage(t *testing.T, page, data string) (string, int) {
 	t.Helper()
 	var out strings.Builder
 	commands, console := 0, false
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir()) // for what the commands write
+	defer os.Chdir(back)
 	for line := range strings.Lines(page) {
 		switch {
 		case line == "```console\n":
@@ -53,10 +64,13 @@ func runPage(t *testing.T, page, data string) (string, int) {
 			}
 			for i := range args {
 				if args[i] == "examples/bank" {
-					args[i] = "../../examples/bank"
+					args[i] = filepath.Join(examples, "bank")
 				}
 			}
-			out.WriteString(run(append(args[1:], "--data", data)...))
+			if !slices.Contains(args, "--data") {
+				args = append(args, "--data", data)
+			}
+			out.WriteString(run(args[1:]...))
 			commands++
 			continue
 		case console:

@@ -120,7 +120,7 @@ func (p *program) command() *cobra.Command {
 	p.source.register(root.PersistentFlags())
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
 	root.AddCommand(p.verifyCommand(), p.logCommand(), p.showCommand(), p.queryCommand(), p.diffCommand(), p.blameCommand(), p.whyCommand(),
-		p.bisectCommand(), p.whatifCommand(), p.runCommand())
+		p.bisectCommand(), p.whatifCommand(), p.runCommand(), p.exportCommand())
 	return root
 }
 

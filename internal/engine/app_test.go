@@ -10,6 +10,7 @@ import (
 
 	"runlog/exec"
 	"runlog/isolates/bundle"
+	"runlog/log"
 	"runlog/replay"
 	"runlog/value"
 )
@@ -41,6 +42,37 @@ func checkHistory(t testing.TB, o Options) {
 	err := replay.Check(context.Background(), replay.Options{Dir: o.Dir, CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name})
 	if err != nil {
 		t.Error(err)
+		return
+	}
+	exportSome(t, o)
+}
+
+// exportsMax is how many calls of a history are exported, to bound the time of tests.
+const exportsMax = 4
+
+// exportSome exports one call each of some functions, which checks that the exports reproduce them.
+func exportSome(t testing.TB, o Options) {
+	t.Helper()
+	h, err := replay.Open(replay.Options{Dir: o.Dir, CloudURL: o.CloudURL, SiteURL: o.SiteURL, Name: o.Name})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer h.Close()
+	last := map[string]log.Offset{}
+	for e, err := range h.Entries(1, h.Head().Offset) {
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, had := last[e.Call.Function]; e.Call.Kind == log.Mutation && (had || len(last) < exportsMax) {
+			last[e.Call.Function] = e.Offset
+		}
+	}
+	for function, off := range last {
+		if _, err := h.Export(context.Background(), off, filepath.Join(t.TempDir(), "call"), replay.ExportOptions{}); err != nil {
+			t.Errorf("export %s at offset %d: %v", function, off, err)
+		}
 	}
 }
 

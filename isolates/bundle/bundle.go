@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -144,4 +145,29 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Only returns the bundle of the modules that those at paths can load, themselves included.
+func (b *Bundle) Only(paths ...string) *Bundle {
+	keep := map[string]Module{}
+	for len(paths) > 0 {
+		path := paths[len(paths)-1]
+		paths = paths[:len(paths)-1]
+		m, ok := b.Module(path)
+		if _, kept := keep[path]; kept || !ok {
+			continue
+		}
+		keep[path] = *m
+		for _, specifier := range sortedKeys(m.Deps) {
+			paths = append(paths, m.Deps[specifier])
+		}
+	}
+	return newBundle(slices.Collect(maps.Values(keep)))
+}
+
+// Of returns the bundle of modules. Their hashes are computed, and whether they keep state is found out.
+func Of(modules []Module) *Bundle {
+	b := newBundle(modules)
+	prove(b)
+	return b
 }
