@@ -40,6 +40,9 @@
 //
 // # Whose fault
 //
+// A run whose time is over gets a moment to say so itself, and some of the processor's time: on a busy machine the child may
+// have had no chance. Then its child is killed.
+//
 // A child that had one run ended through that run. Of several the culprit is not known: all are lost, and done over with
 // Invocation.Alone, each in a child by itself. An action is not done over: it is lost only if it waited for its Host, or
 // if another computed as well.

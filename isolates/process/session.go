@@ -38,6 +38,12 @@ type session struct {
 		since int64
 		used  time.Duration
 	}
+	// overdue is for the watcher: how much time the processor had given the child when the run, which must end by that
+	// deadline, should have ended.
+	overdue struct {
+		deadline int64
+		used     time.Duration
+	}
 	// expired says that the child was killed because this run did not stop.
 	expired atomic.Bool
 

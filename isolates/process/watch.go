@@ -91,7 +91,8 @@ func (p *Pool) look(sizes bool) bool {
 		if state.suspect != nil {
 			state.occupied = state.suspect.occupies(c.pid())
 		}
-		if state.expired {
+		if s := state.overdue; s != nil && s.spent(c.pid(), now) {
+			s.expired.Store(true)
 			p.condemn(c, verdict{timeout: true})
 		}
 		p.occupy(c, state.occupied)
@@ -123,7 +124,9 @@ func (p *Pool) occupy(c *child, occupied bool) {
 
 // A look is how a child's runs stand.
 type look struct {
-	runs, expired, occupied bool
+	runs, occupied bool
+	// overdue is the oldest run whose time is over. Others may wait for it in vain.
+	overdue *session
 	// suspect is the run that has computed longest, if that is long.
 	suspect *session
 	// heap is the highest limit among them.
@@ -133,25 +136,31 @@ type look struct {
 func (c *child) look(now int64) (l look) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var oldest *session
 	for _, s := range c.mu.sessions {
 		l.runs = true
 		l.heap = max(l.heap, s.limits.Heap)
 		if s.serving.Load() > 0 {
 			continue // the child waits for us
 		}
-		if now > s.deadline.Load() && (oldest == nil || s.number < oldest.number) {
-			oldest = s
+		if now > s.deadline.Load()-int64(grace) && (l.overdue == nil || s.number < l.overdue.number) {
+			l.overdue = s
 		}
 		if since := s.computing.Load(); now-since > int64(suspectAfter) && (l.suspect == nil || since < l.suspect.computing.Load()) {
 			l.suspect = s
 		}
 	}
-	if oldest != nil { // the others may have waited for it in vain
-		l.expired = true
-		oldest.expired.Store(true)
-	}
 	return l
+}
+
+// spent says whether a run that should have ended has had its grace: the time on the clock, and some of the processor's. On a
+// busy machine the child may have had no chance to end it.
+func (s *session) spent(pid int, now int64) bool {
+	used, deadline := processorTime(pid), s.deadline.Load()
+	if s.overdue.deadline != deadline {
+		s.overdue.deadline, s.overdue.used = deadline, used
+	}
+	late := time.Duration(now - deadline)
+	return late > 0 && (used == 0 || used-s.overdue.used >= graceUsed || late > slackMax)
 }
 
 // occupies says whether the run has been using the processor since it was first suspected. A busy machine may have left it
