@@ -105,8 +105,8 @@ const (
 	// grace is how long after its time limit a child may take to say so itself before it is killed.
 	grace = 250 * time.Millisecond
 	// graceUsed is how much time the processor must have given it by then, else it may take up to slackMax longer.
-	graceUsed = 100 * time.Millisecond
-	slackMax  = 5 * time.Second
+	graceUsed = 30 * time.Millisecond
+	slackMax  = 2 * time.Second
 	// startTimeout is how long a child may take to become ready.
 	startTimeout = 20 * time.Second
 	// startsMax is how often in a row a child may fail to start before those who wait for one are told.
