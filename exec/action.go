@@ -127,11 +127,11 @@ func (r *Runner) act(ctx context.Context, call *Call, trace *trace) (*Outcome, e
 	result, err := r.options.Actions.Run(ctx, &isolates.Invocation{
 		Program: target.program, Module: target.function.Path.Module, Export: target.function.Path.Export,
 		Kind: isolates.KindAction, Args: args, Seed: r.options.Seed(), Now: begin.UnixMilli(),
-		Limits: limits.isolate(), Host: host, RequestID: call.RequestID,
+		Limits: limits.isolate(), Host: host, RequestID: call.RequestID, WaitMax: trace.patience,
 	})
 	r.attempted(ctx, trace, nil, result, begin)
 	if err != nil {
-		return nil, contextError(err)
+		return nil, r.notStarted(ctx, schema.Action, err)
 	}
 	logs := logLines(result.Logs)
 	if result.Err != nil {

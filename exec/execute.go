@@ -14,6 +14,8 @@ type trace struct {
 	info                CallInfo
 	attempts, conflicts int
 	turn                bool
+	// patience is how long a run of the call may wait for its isolate; 0 is no bound.
+	patience time.Duration
 	// lost is the last conflict, losses the entries that won.
 	lost   error
 	losses []log.Offset
@@ -49,6 +51,7 @@ func (r *Runner) queued(ctx context.Context, kind schema.FunctionKind, call *Cal
 	if err != nil {
 		return nil, queued, err
 	}
+	t.patience = max(r.queues[kind].limits.QueueWait-queued, time.Millisecond)
 	outcome, err := run(ctx, call, t)
 	release()
 	if err == nil && outcome.durable != nil {

@@ -32,8 +32,18 @@ type transactionHost struct {
 // A stream is a query that the script reads piece by piece.
 type stream struct {
 	cursor *cursor
-	// keys are those of the documents sent; how many of them the script has seen is known when it closes.
-	keys [][]byte
+	// sent are the documents sent; how many of them the script has seen is known when it closes.
+	sent []sentDocument
+	// charged is what all that was read of it counts.
+	charged readUsage
+	// failed is why there is nothing after what was sent. The script is told when it asks for that.
+	failed *isolates.HostError
+}
+
+// A sentDocument is one that was sent: its key, and what the stream had been charged by then.
+type sentDocument struct {
+	key     []byte
+	charged readUsage
 }
 
 // Do executes ops in order.
@@ -169,33 +179,43 @@ func (h *transactionHost) readStream(op *isolates.Op) (docs []value.Encoded, don
 		return nil, false, hostError("QueryNotFound", "in-progress query not found")
 	}
 	for len(docs) < max(op.Count, 1) {
-		body, err := s.cursor.next()
-		if err != nil {
-			return nil, false, err
+		if s.failed != nil {
+			return nil, false, s.failed
 		}
-		if body == nil {
+		before := h.t.used.readUsage
+		body, err := s.cursor.next()
+		s.charged = s.charged.plus(h.t.used.readUsage.minus(before))
+		switch {
+		case err != nil && len(docs) > 0: // the script may never come this far
+			s.failed = err
+			return docs, false, nil
+		case err != nil:
+			return nil, false, err
+		case body == nil:
 			return docs, true, nil
 		}
 		docs = append(docs, body)
-		s.keys = append(s.keys, bytes.Clone(s.cursor.last))
+		s.sent = append(s.sent, sentDocument{bytes.Clone(s.cursor.last), s.charged})
 	}
 	return docs, false, nil
 }
 
 // closeStream records what the script saw of a stream: all of it if it came to the end, else up to the last document
-// it took. What was sent ahead and not looked at is not part of the read set.
+// it took. What was sent ahead and not looked at is not part of the read set, and counts against no limit.
 func (h *transactionHost) closeStream(op *isolates.Op) *isolates.HostError {
 	s, ok := h.streams[op.Stream]
 	if !ok {
 		return nil
 	}
 	delete(h.streams, op.Stream)
-	if op.Consumed < len(s.keys) {
+	if op.Consumed < len(s.sent) || s.failed != nil {
 		s.cursor.exhausted = false
-		if op.Consumed == 0 {
-			return s.cursor.close(nil)
+		var last sentDocument
+		if op.Consumed > 0 {
+			last = s.sent[op.Consumed-1]
 		}
-		return s.cursor.close(s.keys[op.Consumed-1])
+		h.t.used.readUsage = h.t.used.readUsage.minus(s.charged.minus(last.charged))
+		return s.cursor.close(last.key)
 	}
 	return s.cursor.close(s.cursor.last)
 }

@@ -144,12 +144,13 @@ func (r *Runner) actHTTP(ctx context.Context, call *Call, trace *trace, request 
 	result, err := r.options.Actions.Run(ctx, &isolates.Invocation{
 		Program: program, Module: httpModule, Export: "default", Kind: isolates.KindHTTP, Request: head, Body: body,
 		Seed: r.options.Seed(), Now: begin.UnixMilli(), Limits: r.limits(schema.HTTP).isolate(), Host: host, RequestID: call.RequestID,
+		WaitMax: trace.patience,
 	})
 	host.bodies.closeAll()
 	host.copier.Wait()
 	r.attempted(ctx, trace, nil, result, begin)
 	if err != nil {
-		return nil, contextError(err)
+		return nil, r.notStarted(ctx, schema.HTTP, err)
 	}
 	logs := logLines(result.Logs)
 	if errors.Is(host.failed, errResponseTooLarge) {

@@ -88,8 +88,13 @@ func (l Limits) Validate() error {
 		check("documents read", k.DocumentsRead > 0)
 		check("bytes read", k.BytesRead > 0)
 		check("read intervals", k.ReadIntervals > 0)
+		check("documents written", k.DocumentsWritten > 0 || k.name == "query" && k.DocumentsWritten == 0)
+		check("bytes written", k.BytesWritten > 0 || k.name == "query" && k.BytesWritten == 0)
 		check("concurrency", k.Concurrent > 0)
 		check("queue wait", k.QueueWait > 0)
+	}
+	if l.NestedDepth <= 0 {
+		errs = append(errs, errors.New("limits: the depth of nested calls must be positive"))
 	}
 	return errors.Join(errs...)
 }

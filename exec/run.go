@@ -7,6 +7,7 @@ import (
 
 	"runlog/index"
 	"runlog/isolates"
+	"runlog/schema"
 	"runlog/value"
 )
 
@@ -70,6 +71,7 @@ func (n *run) once(ctx context.Context, t *transaction, strict, alone bool) (*is
 		Program: n.target.program, Module: n.target.function.Path.Module, Export: n.target.function.Path.Export,
 		Kind: kindOf(n.target.function.Kind), Args: n.args, Seed: t.seed, Now: t.milliseconds(),
 		Limits: t.limits.isolate(), Host: host, RequestID: n.call.RequestID, Nested: n.inTurn, Strict: strict, Trace: n.observe != nil, Alone: alone,
+		WaitMax: n.trace.patience,
 	})
 	host.closeStreams()
 	n.r.attempted(ctx, n.trace, t, result, begin)
@@ -84,9 +86,13 @@ func (n *run) failure(ctx context.Context, result *isolates.Result, err error) e
 	if result != nil && result.Err != nil {
 		return runError(err, logLines(result.Logs))
 	}
+	return n.r.notStarted(ctx, n.target.function.Kind, err)
+}
+
+// notStarted is what a client gets for a run that did not begin.
+func (r *Runner) notStarted(ctx context.Context, kind schema.FunctionKind, err error) error {
 	if errors.Is(err, isolates.ErrBusy) && ctx.Err() == nil {
-		kind := n.target.function.Kind
-		return overloaded(n.r.limits(kind).Concurrent, plural(kind))
+		return overloaded(r.limits(kind).Concurrent, plural(kind))
 	}
 	return contextError(err)
 }

@@ -47,10 +47,21 @@ type transaction struct {
 
 // usage counts against limits. A rolled-back nested call does not give back what it used.
 type usage struct {
-	documentsRead, bytesRead       int
+	readUsage
 	documentsWritten, bytesWritten int
 	// scheduled counts functions scheduled, scheduledArgsBytes their arguments.
 	scheduled, scheduledArgsBytes int
+}
+
+// readUsage is what was scanned.
+type readUsage struct{ documentsRead, bytesRead int }
+
+func (u readUsage) plus(v readUsage) readUsage {
+	return readUsage{u.documentsRead + v.documentsRead, u.bytesRead + v.bytesRead}
+}
+
+func (u readUsage) minus(v readUsage) readUsage {
+	return readUsage{u.documentsRead - v.documentsRead, u.bytesRead - v.bytesRead}
 }
 
 // A pending is the newest state of one written document.

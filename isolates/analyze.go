@@ -37,7 +37,7 @@ func (p *Pool) Analyze(ctx context.Context, req *AnalyzeRequest) (*Analysis, err
 	if p.closed.Load() {
 		return nil, ErrClosed
 	}
-	if err := p.acquire(ctx); err != nil {
+	if err := p.acquire(ctx, 0); err != nil {
 		return nil, err
 	}
 	defer p.release()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -86,6 +87,8 @@ type Invocation struct {
 	RequestID string
 	// Nested says that the run happens inside another's Host.Do: it takes no slot of its own.
 	Nested bool
+	// WaitMax is how long the run may wait for its place; then Run fails with ErrBusy. 0 is no bound but the context.
+	WaitMax time.Duration
 	// Alone says that nothing else may run in the process that runs the script, if that is one of many: what becomes of
 	// the process is its doing then. It is set when a run was lost before (see ErrLost).
 	Alone bool
@@ -189,7 +192,11 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("Function execution timed out (maximum duration: %s)", e.Limit)
+	limit := e.Limit.String()
+	if e.Limit >= time.Minute {
+		limit = fmt.Sprintf("%gs", e.Limit.Seconds()) // 900s, as clients know it, and not 15m0s
+	}
+	return fmt.Sprintf("Function execution timed out (maximum duration: %s)", limit)
 }
 
 // An OutOfMemoryError says that the run was stopped because the heap grew too much. Both figures are bytes.
@@ -198,7 +205,8 @@ type OutOfMemoryError struct {
 }
 
 func (e *OutOfMemoryError) Error() string {
-	return fmt.Sprintf("JavaScript execution ran out of memory (maximum memory usage: %d MB)", e.Limit>>20)
+	megabytes := math.Round(float64(e.Limit)/(1<<20)*100) / 100
+	return fmt.Sprintf("JavaScript execution ran out of memory (maximum memory usage: %s MB)", strconv.FormatFloat(megabytes, 'f', -1, 64))
 }
 
 // Stats are counters since the pool was made, and what it holds.

@@ -147,7 +147,7 @@ func (p *Pool) Run(ctx context.Context, inv *Invocation) (*Result, error) {
 	}
 	if !inv.Nested {
 		begun := p.options.Clock.Now()
-		if err := p.acquire(ctx); err != nil {
+		if err := p.acquire(ctx, inv.WaitMax); err != nil {
 			return nil, err
 		}
 		defer p.release()
@@ -164,13 +164,30 @@ func (p *Pool) Run(ctx context.Context, inv *Invocation) (*Result, error) {
 	return res, nil
 }
 
-func (p *Pool) acquire(ctx context.Context) error {
+func (p *Pool) acquire(ctx context.Context, max time.Duration) error {
 	p.waiting.Add(1)
 	defer p.waiting.Add(-1)
-	if err := p.slots.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("%w: %w", ErrBusy, err)
+	if err := AcquireWithin(ctx, max, p.slots); err != nil {
+		return err
 	}
 	p.inUse.Add(1)
+	return nil
+}
+
+// AcquireWithin takes one of places, waiting for at most max, 0 for no bound but ctx. Those who wait are served in the order in which
+// they came. The error wraps ErrBusy.
+func AcquireWithin(ctx context.Context, max time.Duration, places *semaphore.Weighted) error {
+	if places.TryAcquire(1) {
+		return nil
+	}
+	if max > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max)
+		defer cancel()
+	}
+	if err := places.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
 	return nil
 }
 

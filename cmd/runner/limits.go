@@ -88,6 +88,7 @@ func limitKinds() []kindOfLimits {
 func (l *limitFlags) register(flags *pflag.FlagSet) {
 	l.flags, l.limits = flags, exec.DefaultLimits()
 	flags.StringVar(&l.set, "limits", "default", "limits of functions to begin with: default, or convex for those of the hosted service")
+	flags.IntVar(&l.limits.NestedDepth, "nested-depth", l.limits.NestedDepth, "how deeply functions may call functions")
 	for _, kind := range limitKinds() {
 		for _, f := range limitTable() {
 			f.bind(flags, kind.of(&l.limits), kind.name+"-"+f.name, fmt.Sprintf(f.usage, kind.one))
@@ -105,6 +106,9 @@ func (l *limitFlags) resolve() (exec.Limits, error) {
 		limits = exec.ConvexLimits()
 	default:
 		return limits, fmt.Errorf("--limits is %q, want default or convex", l.set)
+	}
+	if l.flags.Changed("nested-depth") {
+		limits.NestedDepth = l.limits.NestedDepth
 	}
 	for _, kind := range limitKinds() {
 		for _, f := range limitTable() {

@@ -51,11 +51,29 @@ func TestLimitFlags(t *testing.T) {
 	if got := resolve("--limits=convex"); got != exec.ConvexLimits() {
 		t.Errorf("--limits=convex: %+v", got)
 	}
+	hosted := resolve("--limits=convex")
+	for _, n := range []struct {
+		what      string
+		got, want any
+	}{
+		{"query time", hosted.Query.Timeout, time.Second}, {"mutation time", hosted.Mutation.Timeout, time.Second},
+		{"action time", hosted.Action.Timeout, 30 * time.Minute}, {"heap", hosted.Query.Heap, int64(64 << 20)},
+		{"documents read", hosted.Query.DocumentsRead, 32_000}, {"bytes read", hosted.Mutation.BytesRead, 16_777_216},
+		{"read intervals", hosted.Mutation.ReadIntervals, 4096}, {"documents written", hosted.Mutation.DocumentsWritten, 16_000},
+		{"bytes written", hosted.Mutation.BytesWritten, 16_777_216}, {"nested calls", hosted.NestedDepth, 8},
+		{"queries at once", hosted.Query.Concurrent, 16}, {"mutations at once", hosted.Mutation.Concurrent, 16}, {"actions at once", hosted.Action.Concurrent, 64},
+		{"wait of a query", hosted.Query.QueueWait, 5 * time.Second}, {"wait of an action", hosted.Action.QueueWait, 10 * time.Second},
+	} {
+		if n.got != n.want {
+			t.Errorf("--limits=convex: %s is %v, want %v", n.what, n.got, n.want)
+		}
+	}
 	want := exec.ConvexLimits()
+	want.NestedDepth = 3
 	want.Query.Timeout = 3 * time.Second
 	want.Mutation.Heap = 1 << 20
 	want.Action.Concurrent = 5
-	if got := resolve("--query-timeout=3s", "--limits=convex", "--mutation-heap=1MB", "--action-concurrency=5"); got != want {
+	if got := resolve("--query-timeout=3s", "--limits=convex", "--mutation-heap=1MB", "--action-concurrency=5", "--nested-depth=3"); got != want {
 		t.Errorf("with flags: %+v, want %+v", got, want)
 	}
 }

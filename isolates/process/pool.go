@@ -3,7 +3,6 @@ package process
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -133,7 +132,7 @@ func (p *Pool) Run(ctx context.Context, inv *isolates.Invocation) (*isolates.Res
 	begun := p.options.Clock.Now()
 	if !inv.Nested {
 		writes := inv.Kind == isolates.KindMutation
-		if err := p.enter(ctx, writes); err != nil {
+		if err := p.enter(ctx, writes, inv.WaitMax); err != nil {
 			return nil, err
 		}
 		defer p.exit(writes)
@@ -170,7 +169,7 @@ const lostMax = 2
 
 // Analyze evaluates the modules of a bundle, in a child that runs nothing else, and reports what they export.
 func (p *Pool) Analyze(ctx context.Context, req *isolates.AnalyzeRequest) (*isolates.Analysis, error) {
-	if err := p.enter(ctx, false); err != nil {
+	if err := p.enter(ctx, false, 0); err != nil {
 		return nil, err
 	}
 	defer p.exit(false)
@@ -188,13 +187,13 @@ func (p *Pool) Analyze(ctx context.Context, req *isolates.AnalyzeRequest) (*isol
 }
 
 // enter waits for a place among the mutations, if it is one, and then among all runs.
-func (p *Pool) enter(ctx context.Context, writes bool) error {
+func (p *Pool) enter(ctx context.Context, writes bool, max time.Duration) error {
 	if writes {
-		if err := p.acquire(ctx, p.writers); err != nil {
+		if err := p.acquire(ctx, max, p.writers); err != nil {
 			return err
 		}
 	}
-	if err := p.acquire(ctx, p.slots); err != nil {
+	if err := p.acquire(ctx, max, p.slots); err != nil {
 		if writes {
 			p.writers.Release(1)
 		}
@@ -212,16 +211,10 @@ func (p *Pool) exit(writes bool) {
 	}
 }
 
-func (p *Pool) acquire(ctx context.Context, places *semaphore.Weighted) error {
-	if places.TryAcquire(1) {
-		return nil
-	}
+func (p *Pool) acquire(ctx context.Context, max time.Duration, places *semaphore.Weighted) error {
 	p.waiting.Add(1)
 	defer p.waiting.Add(-1)
-	if err := places.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("%w: %w", isolates.ErrBusy, err)
-	}
-	return nil
+	return isolates.AcquireWithin(ctx, max, places)
 }
 
 // Stats are the pool's counters. Those of children are as of their last cold run.
