@@ -14,6 +14,8 @@ type trace struct {
 	info                CallInfo
 	attempts, conflicts int
 	turn                bool
+	// ran is how long the last run took that was no turn.
+	ran time.Duration
 	// patience is how long a run of the call may wait for its isolate; 0 is no bound.
 	patience time.Duration
 	// lost is the last conflict, losses the entries that won.

@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// lossesMax is how often a mutation runs optimistically before it takes its turn in the writer's order.
+	// lossesMax is how often a mutation runs optimistically before it takes its turn in the writer's order. A turn makes all who
+	// write wait for the run, so one that is longer than shortRun tries its luck again, while for a short one that is less than what
+	// runs in vain would cost.
 	lossesMax = 3
+	shortRun  = 10 * time.Millisecond
 	// retriesMax, backoffMin and backoffMax bound the retries of a turn that ran out of time.
 	retriesMax = 4
 	backoffMin = 100 * time.Millisecond
@@ -57,6 +60,11 @@ func (r *Runner) mutate(ctx context.Context, call *Call, trace *trace) (*Outcome
 			return nil, m.failure(ctx, err)
 		}
 	}
+}
+
+// due says whether the next run takes its turn.
+func (t *trace) due() bool {
+	return t.conflicts >= lossesMax || t.conflicts > 0 && t.ran < shortRun
 }
 
 // lose notes a conflict, and who won.
@@ -119,17 +127,20 @@ type attempt struct {
 // turn, when the writer takes nothing else and it cannot lose.
 func (a *attempt) commitOnce(ctx context.Context) (*commit.Commit, error) {
 	committer := a.r.options.Committer
-	if a.trace.conflicts >= lossesMax {
+	if a.trace.due() {
 		a.trace.turn = true
 		return committer.Turn(ctx, func(ctx context.Context, head *index.Snapshot) (*commit.Request, error) {
 			return a.run(ctx, head, true)
 		})
 	}
+	begin := a.r.now()
 	request, err := a.run(ctx, committer.Applied(), false)
 	if err != nil {
 		return nil, err
 	}
-	begin := a.r.now()
+	ran := a.r.now()
+	a.trace.ran = ran.Sub(begin)
+	begin = ran
 	committed, err := committer.Submit(ctx, request)
 	if err == nil && a.r.options.Events.Committed != nil {
 		a.r.options.Events.Committed(ctx, CommittedInfo{CallInfo: a.trace.info, Offset: committed.Offset, Timestamp: committed.Timestamp, Validate: a.r.now().Sub(begin)})

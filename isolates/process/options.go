@@ -17,8 +17,6 @@ type Options struct {
 	// Share is how many runs a child takes before others wait. Runs in one process take turns, and what they have to say
 	// to the parent travels together. Default 8.
 	Share int
-	// Writers is how many of the runs may be mutations. Default: 2 * Children.
-	Writers int
 	// Apart is for runs that cannot be done over: each gets a child of its own while there are no more runs than Children,
 	// which are started when needed.
 	Apart bool
@@ -59,9 +57,6 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Size <= 0 {
 		o.Size = o.Children * o.Share
-	}
-	if o.Writers <= 0 {
-		o.Writers = 2 * o.Children
 	}
 	if o.Prepared <= 0 {
 		o.Prepared = 1

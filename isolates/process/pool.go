@@ -15,10 +15,8 @@ import (
 
 // A Pool runs functions in child processes. It may be used from any goroutine.
 type Pool struct {
-	options Options
-	slots   *semaphore.Weighted
-	// writers bounds mutations besides: of many that run at once most lose to each other and run again.
-	writers   *semaphore.Weighted
+	options   Options
+	slots     *semaphore.Weighted
 	forecasts forecasts
 	stop      context.CancelFunc
 	// goroutines are the starter, the watcher, and those of children.
@@ -62,7 +60,6 @@ func New(o Options) *Pool {
 	p := &Pool{
 		options: o,
 		slots:   semaphore.NewWeighted(int64(o.Size)),
-		writers: semaphore.NewWeighted(int64(min(o.Size, o.Writers))),
 		wake:    make(chan struct{}, 1),
 		orders:  make(chan struct{}, 1),
 	}
@@ -131,11 +128,10 @@ func (p *Pool) killAll() {
 func (p *Pool) Run(ctx context.Context, inv *isolates.Invocation) (*isolates.Result, error) {
 	begun := p.options.Clock.Now()
 	if !inv.Nested {
-		writes := inv.Kind == isolates.KindMutation
-		if err := p.enter(ctx, writes, inv.WaitMax); err != nil {
+		if err := p.enter(ctx, inv.WaitMax); err != nil {
 			return nil, err
 		}
-		defer p.exit(writes)
+		defer p.exit()
 	}
 	p.runs.Add(1)
 	alone := inv.Alone
@@ -169,10 +165,10 @@ const lostMax = 2
 
 // Analyze evaluates the modules of a bundle, in a child that runs nothing else, and reports what they export.
 func (p *Pool) Analyze(ctx context.Context, req *isolates.AnalyzeRequest) (*isolates.Analysis, error) {
-	if err := p.enter(ctx, false, 0); err != nil {
+	if err := p.enter(ctx, 0); err != nil {
 		return nil, err
 	}
-	defer p.exit(false)
+	defer p.exit()
 	for tries := 0; ; tries++ {
 		c, err := p.take(ctx, true, false)
 		if err != nil {
@@ -186,35 +182,20 @@ func (p *Pool) Analyze(ctx context.Context, req *isolates.AnalyzeRequest) (*isol
 	}
 }
 
-// enter waits for a place among the mutations, if it is one, and then among all runs.
-func (p *Pool) enter(ctx context.Context, writes bool, max time.Duration) error {
-	if writes {
-		if err := p.acquire(ctx, max, p.writers); err != nil {
-			return err
-		}
-	}
-	if err := p.acquire(ctx, max, p.slots); err != nil {
-		if writes {
-			p.writers.Release(1)
-		}
+// enter waits for a place among all runs.
+func (p *Pool) enter(ctx context.Context, max time.Duration) error {
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	if err := isolates.AcquireWithin(ctx, max, p.slots); err != nil {
 		return err
 	}
 	p.inUse.Add(1)
 	return nil
 }
 
-func (p *Pool) exit(writes bool) {
+func (p *Pool) exit() {
 	p.inUse.Add(-1)
 	p.slots.Release(1)
-	if writes {
-		p.writers.Release(1)
-	}
-}
-
-func (p *Pool) acquire(ctx context.Context, max time.Duration, places *semaphore.Weighted) error {
-	p.waiting.Add(1)
-	defer p.waiting.Add(-1)
-	return isolates.AcquireWithin(ctx, max, places)
 }
 
 // Stats are the pool's counters. Those of children are as of their last cold run.
