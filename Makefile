@@ -88,6 +88,10 @@ build: ## Build the programs into bin/
 shims: deps-node ## Bundle again what isolates take from npm packages: isolates/shims/vendor names and pins them
 	isolates/shims/vendor/bundle
 
+.PHONY: cldr
+cldr: deps-node ## Extract the locale data of isolates/intl again from the CLDR's npm packages, and what Node makes of it for the test
+	cd isolates/intl/cldr && npm ci --silent --no-audit --no-fund --ignore-scripts && node extract.mjs && node golden.mjs
+
 .PHONY: vet
 vet: ## go vet, in every module
 	$(GO) vet ./...

@@ -170,6 +170,10 @@ func mends(expendable bool) map[string]mend {
 				is.vm.GlobalObject(), is.vm.ToValue(is.setGlobalSymbol))
 			return nil
 		},
+		"Date": func(is *isolate, v goja.Value) goja.Value {
+			is.localeDates(v.(*goja.Object).Get("prototype").(*goja.Object))
+			return nil
+		},
 		"Map":         extending("map_", "groupBy"),
 		"Promise":     extending("promise_", "withResolvers", "try"),
 		"Array":       extending("array_", "fromAsync"),

@@ -35,6 +35,8 @@ func (is *isolate) installGlobals() {
 	text, iterator := list[1].(*goja.Object), list[2].(*goja.Object)
 	is.extend(text, "string_", "isWellFormed", "toWellFormed")
 	is.extend(iterator, "iterator_", "map", "filter", "take", "drop", "flatMap", "reduce", "toArray", "forEach", "some", "every", "find")
+	is.localeNumbers(list[5].(*goja.Object))
+	is.localeNumbers(list[6].(*goja.Object))
 	if !is.pool.options.Expendable {
 		is.boundSyntax(text, list[3].(*goja.Object), list[4].(*goja.Object))
 	}
@@ -101,7 +103,7 @@ func globalsShape() *shape {
 		web("WritableStreamDefaultController"), web("TransformStream"), web("TransformStreamDefaultController"),
 		web("ByteLengthQueuingStrategy"), web("CountQueuingStrategy"),
 		web("Crypto"), web("CryptoKey"), web("SubtleCrypto"),
-		web("AsyncLocalStorage"), web("AsyncResource"), web("WeakRef"), web("FinalizationRegistry"), web("Iterator"),
+		web("AsyncLocalStorage"), web("AsyncResource"), web("WeakRef"), web("FinalizationRegistry"), web("Iterator"), web("Intl"),
 	)
 }
 

@@ -71,6 +71,7 @@ type Pool struct {
 	shapes     *shapes
 	webFiles   map[string]string
 	extensions extensionCache
+	formatters *formatters
 	// mends is read only.
 	mends map[string]mend
 	heap  heapMeter
@@ -95,16 +96,17 @@ var _ Runner = (*Pool)(nil)
 func New(o Options) *Pool {
 	o.EnsureDefaults()
 	p := &Pool{
-		options:  o,
-		codes:    newCodeCache(o.Compiled),
-		shims:    newShimCache(),
-		shapes:   newShapes(),
-		webFiles: webFiles(),
-		mends:    mends(o.Expendable),
-		slots:    semaphore.NewWeighted(int64(o.Size)),
-		prepared: make(chan *isolate, o.Prepared),
-		wanted:   make(chan warmKey, o.Size),
-		done:     make(chan struct{}),
+		options:    o,
+		codes:      newCodeCache(o.Compiled),
+		shims:      newShimCache(),
+		shapes:     newShapes(),
+		formatters: newFormatters(),
+		webFiles:   webFiles(),
+		mends:      mends(o.Expendable),
+		slots:      semaphore.NewWeighted(int64(o.Size)),
+		prepared:   make(chan *isolate, o.Prepared),
+		wanted:     make(chan warmKey, o.Size),
+		done:       make(chan struct{}),
 	}
 	p.warm.init(o.Warm)
 	ctx, stop := context.WithCancel(context.Background())

@@ -32,6 +32,7 @@ func webFiles() map[string]string {
 		"web_fetch":     {"Request", "Response", "fetch", "serve_"},
 		"web_crypto":    {"Crypto", "CryptoKey", "SubtleCrypto", "subtle_"},
 		"web_async":     {"AsyncLocalStorage", "AsyncResource"},
+		"web_intl":      {"Intl", "localeNumber_", "localeDate_", "localeCompare_"},
 		"web_weak":      {"WeakRef", "FinalizationRegistry"},
 		"web_iterator":  {"Iterator"},
 		"vendor_streams": {"ReadableStream", "ReadableStreamDefaultReader", "ReadableStreamBYOBReader", "ReadableStreamDefaultController",
@@ -71,6 +72,11 @@ func webToolsShape() *shape {
 				is.freezeObject(v)
 			}
 			return v
+		}),
+		method("intl", 4, (*isolate).intl),
+		method("now", 0, func(is *isolate, _ goja.FunctionCall) goja.Value {
+			is.needImpure("Date")
+			return is.vm.ToValue(is.observeNow())
 		}),
 		method("parseURL", 2, (*isolate).parseURL),
 		method("changeURL", 3, (*isolate).changeURL),

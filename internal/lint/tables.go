@@ -24,6 +24,7 @@ var places = map[string]place{
 
 	"schema":         {level: 2, imports: []string{"value"}},
 	"isolates/shims": {level: 2},
+	"isolates/intl":  {level: 2},
 
 	"log": {level: 3, imports: []string{"value"}},
 
@@ -41,7 +42,7 @@ var places = map[string]place{
 	"commit/publish":  {level: 5, imports: []string{"feed", "index", "log", "schema", "value"}},
 	"cache":           {level: 5, imports: []string{"index", "log", "schema", "value"}},
 	"subscriptions":   {level: 5, imports: []string{"index", "log", "schema", "value"}},
-	"isolates":        {level: 5, imports: []string{"isolates/shims", "value"}},
+	"isolates":        {level: 5, imports: []string{"isolates/intl", "isolates/shims", "value"}},
 	"isolates/bundle": {level: 5, imports: []string{"isolates/bundle/internal/syntax", "isolates/bundle/stateless", "isolates/shims", "value"}},
 	"internal/blob":   {level: 5},
 	"internal/export": {level: 5, imports: []string{"index", "log", "schema", "value"}},

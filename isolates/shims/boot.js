@@ -11,5 +11,5 @@
   }
   const array = [];
   const iterators = Object.getPrototypeOf(Object.getPrototypeOf(array[Symbol.iterator]()));
-  return [refuse, Object.getPrototypeOf(Object("")), iterators, Object.getPrototypeOf(array), functionPrototype];
+  return [refuse, Object.getPrototypeOf(Object("")), iterators, Object.getPrototypeOf(array), functionPrototype, Object.getPrototypeOf(0), Object.getPrototypeOf(0n)];
 }
