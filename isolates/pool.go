@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,8 +83,11 @@ type Pool struct {
 	// will make it again.
 	wanted chan warmKey
 	warm   warmSet
-	stop   context.CancelFunc
-	done   chan struct{}
+	// spoiled says that a run was stopped, and has left garbage that may be large. A full channel drops the notice: one
+	// collection is for all.
+	spoiled    chan struct{}
+	stop       context.CancelFunc
+	goroutines sync.WaitGroup
 
 	closed                    atomic.Bool
 	inUse, waiting            atomic.Int64
@@ -106,12 +110,13 @@ func New(o Options) *Pool {
 		slots:      semaphore.NewWeighted(int64(o.Size)),
 		prepared:   make(chan *isolate, o.Prepared),
 		wanted:     make(chan warmKey, o.Size),
-		done:       make(chan struct{}),
+		spoiled:    make(chan struct{}, 1),
 	}
 	p.warm.init(o.Warm)
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	go p.prepare(ctx)
+	p.goroutines.Go(func() { p.prepare(ctx) })
+	p.goroutines.Go(func() { p.reclaim(ctx) })
 	return p
 }
 
@@ -121,14 +126,13 @@ func (p *Pool) Close() error {
 		return nil
 	}
 	p.stop()
-	<-p.done
+	p.goroutines.Wait()
 	p.warm.clear()
 	return nil
 }
 
 // prepare keeps empty runtimes ready and makes warm ones. It ends when ctx does, which Close brings about.
 func (p *Pool) prepare(ctx context.Context) {
-	defer close(p.done)
 	next := newIsolate(p)
 	for {
 		select {
@@ -137,6 +141,29 @@ func (p *Pool) prepare(ctx context.Context) {
 		case key := <-p.wanted:
 			p.warmUp(key)
 		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reclaimEvery is the least time between two collections by reclaim.
+const reclaimEvery = time.Second
+
+// reclaim gives memory back after runs that were stopped. The collector sets its next goal by what lives, and while a script hoards
+// that is a lot: it would wait until as much again was allocated. It ends when ctx does, which Close brings about.
+func (p *Pool) reclaim(ctx context.Context) {
+	for {
+		select {
+		case <-p.spoiled:
+			debug.FreeOSMemory()
+		case <-ctx.Done():
+			return
+		}
+		timer := time.NewTimer(reclaimEvery)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
 			return
 		}
 	}
@@ -212,6 +239,10 @@ func (p *Pool) runIn(ctx context.Context, is *isolate, inv *Invocation) *Result 
 	res := is.execute(r)
 	if err := g.stop(); err != nil {
 		is.dirty = true
+		select {
+		case p.spoiled <- struct{}{}:
+		default:
+		}
 		if res.Err != nil {
 			res.Value, res.Err = nil, err
 		}
