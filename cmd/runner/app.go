@@ -16,6 +16,7 @@ import (
 	"runlog/exec"
 	"runlog/index"
 	"runlog/internal/auth"
+	"runlog/internal/collector"
 	"runlog/internal/engine"
 	"runlog/internal/export"
 	"runlog/internal/obs"
@@ -65,7 +66,7 @@ type mode struct {
 
 // openApp starts a server that is not ready yet. Close ends it.
 func openApp(ctx context.Context, f *serverFlags, m mode) (_ *app, err error) {
-	tuneGC()
+	collector.Keep(collector.Room{Bytes: 192 << 20, PercentMin: 50, PercentMax: 400})
 	a := &app{flags: f, logger: m.logger, served: make(chan error, 1), siteServed: make(chan error, 1), environmentChanged: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {

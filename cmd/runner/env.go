@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -129,29 +128,13 @@ func askAdmin(ctx context.Context, c *runCall, method, path string, body []byte)
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, method, at.URL+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if at.AdminKey != "" {
-		r.Header.Set("Authorization", "Convex "+at.AdminKey)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("no server answers: %w", err)
-	}
-	defer response.Body.Close()
-	raw, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", at.URL, err)
-	}
-	if response.StatusCode == http.StatusOK {
-		return raw, nil
+	status, raw, err := at.send(ctx, method, path, body)
+	if err != nil || status == http.StatusOK {
+		return raw, err
 	}
 	var refused struct{ Code, Message string }
 	if json.Unmarshal(raw, &refused) != nil || refused.Code == "" {
-		return nil, fmt.Errorf("%s answered %s: %.200s", at.URL, response.Status, raw)
+		return nil, fmt.Errorf("%s answered %d %s: %.200s", at.URL, status, http.StatusText(status), raw)
 	}
 	return nil, fmt.Errorf("%s: %s", refused.Code, refused.Message)
 }

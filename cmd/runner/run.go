@@ -111,6 +111,27 @@ func (c *runCall) endpoint() (endpoint, error) {
 	return at, nil
 }
 
+// send makes a request of the server, with the admin key if there is one.
+func (at endpoint) send(ctx context.Context, method, path string, body []byte) (status int, answer []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, at.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if at.AdminKey != "" {
+		r.Header.Set("Authorization", "Convex "+at.AdminKey)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, nil, fmt.Errorf("no server answers: %w", err)
+	}
+	defer response.Body.Close()
+	if answer, err = io.ReadAll(response.Body); err != nil {
+		return 0, nil, fmt.Errorf("read the answer of %s: %w", at.URL, err)
+	}
+	return response.StatusCode, answer, nil
+}
+
 // An answer is what a function came to.
 type answer struct {
 	Status       string          `json:"status"`
@@ -129,28 +150,15 @@ func call(ctx context.Context, at endpoint, function string, args json.RawMessag
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at.URL+"/api/function", bytes.NewReader(body))
+	status, raw, err := at.send(ctx, http.MethodPost, "/api/function", body)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if at.AdminKey != "" {
-		r.Header.Set("Authorization", "Convex "+at.AdminKey)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("no server answers: %w", err)
-	}
-	defer response.Body.Close()
-	raw, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", at.URL, err)
-	}
 	var a answer
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return nil, fmt.Errorf("%s answered %s, which is not JSON: %.200s", at.URL, response.Status, raw)
+		return nil, fmt.Errorf("%s answered %d %s, which is not JSON: %.200s", at.URL, status, http.StatusText(status), raw)
 	}
-	if response.StatusCode != http.StatusOK {
+	if status != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s", a.Code, a.Message)
 	}
 	return &a, nil

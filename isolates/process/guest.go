@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"runlog/internal/collector"
 	"runlog/isolates"
 )
 
@@ -98,7 +99,8 @@ func (g *guest) serve() error {
 			return err
 		}
 	}
-	tuneCollector()
+	// What lives on in a child is little.
+	collector.Keep(collector.Room{Bytes: 32 << 20, PercentMin: 50, PercentMax: 1600})
 	report := confine()
 	g.pool = isolates.New(isolates.Options{
 		Size: 1 << 20, Prepared: 1, Warm: h.warm, Compiled: h.compiled, Fresh: h.fresh, Clock: g.clock,
