@@ -218,9 +218,6 @@ func width(option string) int {
 	return 1
 }
 
-// dateOrder is the order of letters in the keys of available patterns.
-const dateOrder = "GyMEd"
-
 func (f *Date) datePattern() string {
 	o := &f.options
 	wanted := map[byte]int{}
